@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { TenantId } from './tenant.ts';
+
+/** An exact decimal on the wire: digits, optional fraction, optional minus. Never a JSON number. */
+export const DecimalString = z.string().regex(/^-?\d{1,38}(\.\d{1,38})?$/);
+
+/** Answer of `GET /api/v1/billing/usage?tenant&period=2026-11`. */
+export const UsageReport = z.object({
+  tenant: TenantId,
+  period: z.string(),
+  start: z.string(),
+  end: z.string(),
+  /** Usage up to this instant is in the figures. */
+  asOf: z.string(),
+  meters: z.array(
+    z.object({
+      meter: z.string(),
+      quantity: DecimalString,
+      unit: z.string(),
+      aggregation: z.string(),
+      events: z.number().int(),
+      evidence: z.string(),
+    }),
+  ),
+});
+export type UsageReport = z.infer<typeof UsageReport>;
+
+/** A line of an invoice: amount = quantity priced by `pricing`, rounded once to cents. */
+export const InvoiceLine = z.object({
+  id: z.string(),
+  kind: z.literal(['fee', 'usage']),
+  item: z.string(),
+  description: z.string(),
+  quantity: DecimalString,
+  unit: z.string(),
+  /** Price a unit where the line has one price; null for tiered prices, then `pricing` shows each tier. */
+  unitPrice: DecimalString.nullable(),
+  pricing: z.array(
+    z.object({ description: z.string(), quantity: DecimalString, unitPrice: DecimalString, amount: DecimalString }),
+  ),
+  amount: DecimalString,
+  /** How `quantity` follows from the evidence rows, in words. */
+  aggregation: z.string(),
+  /** Link of the API that returns the rows behind the quantity. */
+  evidence: z.string(),
+});
+export type InvoiceLine = z.infer<typeof InvoiceLine>;
+
+export const Invoice = z.object({
+  id: z.string(),
+  tenant: TenantId,
+  period: z.string(),
+  start: z.string(),
+  end: z.string(),
+  state: z.literal(['draft', 'issued', 'paid', 'void', 'held']),
+  currency: z.string(),
+  timeZone: z.string(),
+  lines: z.array(InvoiceLine),
+  total: DecimalString,
+  rateCard: z.object({ id: z.string(), version: z.number().int() }),
+  /** The log position that the figures read up to: recomputing with it gives the same cents. */
+  knownAt: z.string(),
+  asOf: z.string(),
+});
+export type Invoice = z.infer<typeof Invoice>;
+
+/** Rows behind one line: recomputing `aggregate` over `rows` gives `quantity` exactly. */
+export const LineEvidence = z.object({
+  invoice: z.string(),
+  line: z.string(),
+  query: z.string(),
+  parameters: z.record(z.string(), z.unknown()),
+  aggregate: z.string(),
+  quantity: DecimalString,
+  rows: z.array(z.record(z.string(), z.union([z.string(), z.number(), z.null()]))),
+  nextCursor: z.string().nullable(),
+});
+export type LineEvidence = z.infer<typeof LineEvidence>;
+
+/** One hand-over of the conservation ledger. Counts are exact; `duplicates` explains what was handed over and not kept. */
+export const Handover = z.object({
+  tenant: z.string(),
+  signal: z.string(),
+  hour: z.string(),
+  from: z.literal(['accepted', 'logged', 'stored']),
+  to: z.literal(['logged', 'stored', 'rolled_up']),
+  counts: z.object({ from: z.number(), to: z.number(), duplicates: z.number() }),
+  sums: z.object({ from: z.string(), to: z.string(), duplicates: z.string() }).nullable(),
+  state: z.literal(['balanced', 'pending', 'mismatch']),
+});
+export type Handover = z.infer<typeof Handover>;
+export const Reconciliation = z.object({ balanced: z.boolean(), handovers: z.array(Handover) });
+export type Reconciliation = z.infer<typeof Reconciliation>;

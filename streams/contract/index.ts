@@ -1,0 +1,38 @@
+export {
+  DecimalString,
+  Handover,
+  Invoice,
+  InvoiceLine,
+  LineEvidence,
+  Reconciliation,
+  UsageReport,
+} from './billing.ts';
+export { Decision, DecisionState, DecisionView, Evidence, Outcome } from './decision.ts';
+export { AppError, invariant, type Problem, toProblem } from './errors.ts';
+export { Fleet, FleetRow } from './fleet.ts';
+export { PageQuery, pageOf } from './page.ts';
+export { ForecastReport, SlaReport } from './sla.ts';
+export {
+  MetricRange,
+  MetricRangeQuery,
+  MetricSummaries,
+  MetricSummary,
+  RangeAggregate,
+  RangeQuery,
+  Signal,
+  TelemetryCounts,
+} from './telemetry.ts';
+export {
+  ApiKey,
+  ApiKeyScope,
+  CreatedApiKey,
+  CreatedTenant,
+  NewApiKey,
+  NewTenant,
+  Plan,
+  Tenant,
+  TenantId,
+  type TenantRecord,
+  TenantState,
+  Tier,
+} from './tenant.ts';

@@ -1,0 +1,94 @@
+import type { ColumnType, Generated } from 'kysely';
+
+/** Instants come back as ISO strings in UTC and are written as ISO strings. */
+type Instant = ColumnType<string, string | undefined, string>;
+type NullableInstant = ColumnType<string | null, string | null | undefined, string | null>;
+/** jsonb: objects in, objects out (the adapter serialises). */
+type Json<T = unknown> = ColumnType<T, string, string>;
+
+/** The control plane's tables as Kysely sees them; the SQL in `migrations/` decides. */
+export interface ControlTables {
+  tenants: {
+    id: string;
+    number: Generated<number>;
+    name: string;
+    tier: string;
+    plan: string;
+    region: string;
+    currency: string;
+    time_zone: string;
+    partner_id: string | null;
+    state: string;
+    created_at: Instant;
+  };
+  /** Effective-dated: what a tenant subscribed to and when; an invoice's fee line points here. */
+  subscriptions: {
+    id: string;
+    tenant_id: string;
+    tier: string;
+    plan: string;
+    valid_from: Instant;
+    valid_to: NullableInstant;
+  };
+  partners: { id: string; name: string; tier: string; created_at: Instant };
+  people: {
+    id: string;
+    email: string;
+    name: string;
+    role: string;
+    tenant_id: string | null;
+    partner_id: string | null;
+    created_at: Instant;
+  };
+  api_keys: {
+    id: string;
+    tenant_id: string;
+    name: string;
+    prefix: string;
+    hash: string;
+    scopes: string[];
+    created_at: Instant;
+    expires_at: NullableInstant;
+    revoked_at: NullableInstant;
+  };
+  audit_log: {
+    seq: Generated<string>;
+    at: Instant;
+    actor: string;
+    correlation_id: string;
+    tenant_id: string | null;
+    action: string;
+    resource: string;
+    detail: Json;
+    previous_hash: string;
+    hash: string;
+  };
+  /** Append-only. `document` is the `Decision`. */
+  decisions: {
+    id: string;
+    tenant_id: string;
+    kind: string;
+    idempotency_key: string;
+    proposed_at: Instant;
+    document: Json;
+  };
+  /** Append-only; the newest by `seq` gives a decision's state. `document` is the `Outcome`. */
+  decision_outcomes: {
+    seq: Generated<string>;
+    decision_id: string;
+    tenant_id: string;
+    state: string;
+    at: Instant;
+    document: Json;
+  };
+  /** Effective-dated rate cards as data; `document` is validated by billing-rater. */
+  rate_cards: {
+    id: string;
+    version: number;
+    currency: string;
+    region: string | null;
+    effective_from: Instant;
+    document: Json;
+    created_at: Instant;
+  };
+}

@@ -1,0 +1,88 @@
+/** The durable log. Every adapter (embedded segments, Kafka) passes `conformance.ts`. */
+
+/** Topics and how many partitions each has; a message's key (the tenant id) decides its partition. */
+export const topics = {
+  /** Accepted telemetry and usage events, as {@link Envelope} and payload. */
+  telemetry: { partitions: 2 },
+  /** Proposals of analytics and licensing, JSON of `Decision`. */
+  decisions: { partitions: 1 },
+} as const;
+export type TopicName = keyof typeof topics;
+
+/** A message to append. `headers` travel beside the payload and are cheap to read without touching it. */
+export interface LogMessage {
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly payload: Uint8Array;
+}
+
+/** A message as read back. `offset` counts from 0 within its partition. */
+export interface LogRecord extends LogMessage {
+  readonly topic: TopicName;
+  readonly partition: number;
+  readonly offset: number;
+  /** Milliseconds since the epoch when the log took it. */
+  readonly appendedAt: number;
+}
+
+export interface LogPosition {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/**
+ * A planned range of one partition. The range is durable before the handler runs; after a crash the same range comes again, byte for byte, with the same token.
+ *
+ * *Shape* `token` = epoch-topic-partition-first-last: the deduplication token of every insert made from this batch.
+ */
+export interface LogBatch {
+  readonly topic: TopicName;
+  readonly partition: number;
+  readonly epoch: string;
+  readonly first: number;
+  readonly last: number;
+  readonly token: string;
+  /** True when a handler may have seen this range before (crash or error between plan and commit). */
+  readonly redelivered: boolean;
+  readonly records: readonly LogRecord[];
+}
+
+export interface ConsumerOptions {
+  readonly topic: TopicName;
+  readonly group: string;
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+  /** How long to gather a fuller batch once one record is there. */
+  readonly lingerMs: number;
+  /** Runs one batch at a time a partition. Throwing redelivers the same range after a back-off; nothing is skipped. */
+  handle(batch: LogBatch): Promise<void>;
+  onError(error: unknown, batch: LogBatch | null): void;
+}
+
+export interface Consumer {
+  start(): Promise<void>;
+  /** Finishes the batch in hand, commits it, then stops. Idempotent. */
+  stop(): Promise<void>;
+  /** Records appended and not yet committed, over all partitions. */
+  lag(): Promise<number>;
+}
+
+export interface Log {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /**
+   * Resolves when every message is on disk (fsync) or acknowledged by all in-sync replicas.
+   *
+   * *Errors* `log.unavailable` (retryable): nothing may be assumed stored; `log.message_too_large` (not retryable).
+   */
+  append(topic: TopicName, messages: readonly LogMessage[]): Promise<LogPosition[]>;
+  consumer(options: ConsumerOptions): Consumer;
+  /** Reads `[from, to)` of a partition in order, for replay, reconciliation and inspection. */
+  read(topic: TopicName, partition: number, from: number, to: number): AsyncIterable<LogRecord>;
+  /** The log's own identity, made once with its data: part of every token. */
+  epoch(): string;
+  offsets(topic: TopicName): Promise<readonly { partition: number; first: number; next: number }[]>;
+  committed(topic: TopicName, group: string): Promise<readonly { partition: number; next: number }[]>;
+  /** Drops whole segments that end before `before` and before every group's commit. Returns the number of bytes freed. */
+  retain(topic: TopicName, partition: number, before: number): Promise<number>;
+}

@@ -1,0 +1,64 @@
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { z } from 'zod';
+import type { Access, TenantDirectory } from '../access/port.ts';
+import type { Control } from '../control/port.ts';
+import type { Log } from '../log/port.ts';
+import type { Store } from '../store/port.ts';
+import type { Clock } from './clock.ts';
+
+/** What modules share. A module may use only what it and its required modules provide; anything else throws when touched. */
+export interface Services {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** prom-client registry behind `/metrics`. */
+  readonly metrics: Registry;
+  readonly dataDir: string;
+  readonly log: Log;
+  readonly store: Store;
+  readonly control: Control;
+  readonly access: Access;
+  readonly tenants: TenantDirectory;
+  /** The API and page server. Register routes in `create`; it listens after every module has started. */
+  readonly http: FastifyInstance;
+  /** The OTLP/HTTP server on its own port. */
+  readonly otlpHttp: FastifyInstance;
+  /** Addresses after listening, for the ready line. */
+  readonly addresses: Addresses;
+}
+
+export interface Addresses {
+  http: string | null;
+  otlpHttp: string | null;
+  otlpGrpc: string | null;
+  clickhouseHttp: string | null;
+}
+
+export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+
+/** A running part. `start` does all I/O, `stop` drains and is idempotent. */
+export interface RunningModule {
+  readonly provides?: Partial<Services>;
+  start(): Promise<void>;
+  ready(): Readiness;
+  stop(): Promise<void>;
+}
+
+/**
+ * A module as data. The manager sorts by `requires`, creates all (no I/O), starts forward and stops in reverse.
+ *
+ * *Shape* `config` parses the section of the configuration that carries the module's name.
+ */
+export interface ModuleDefinition<Config = unknown> {
+  readonly name: string;
+  readonly description: string;
+  readonly requires: readonly string[];
+  readonly config: z.ZodType<Config>;
+  create(config: Config, services: Services): RunningModule;
+}
+
+/** Keeps the config type of a definition while it stands in a list of mixed modules. */
+export function defineModule<Config>(definition: ModuleDefinition<Config>): ModuleDefinition {
+  return definition as ModuleDefinition;
+}

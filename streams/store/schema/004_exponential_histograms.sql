@@ -1,0 +1,12 @@
+-- One row an exponential histogram point.
+CREATE TABLE exponential_histograms (
+  tenant UInt32 CODEC(ZSTD(1)), series UInt64 CODEC(ZSTD(1)),
+  time DateTime64(3, 'UTC') CODEC(Delta(8), T64, ZSTD(1)), start DateTime64(3, 'UTC') CODEC(Delta(8), T64, ZSTD(1)),
+  count UInt64 CODEC(ZSTD(1)), sum Float64 CODEC(ZSTD(1)), min Float32 CODEC(ZSTD(1)), max Float32 CODEC(ZSTD(1)),
+  scale Int8 CODEC(ZSTD(1)), zero_count UInt64 CODEC(ZSTD(1)), zero_threshold Float64 CODEC(ZSTD(1)),
+  positive_offset Int32 CODEC(ZSTD(1)), positive_counts Array(UInt64) CODEC(ZSTD(1)),
+  negative_offset Int32 CODEC(ZSTD(1)), negative_counts Array(UInt64) CODEC(ZSTD(1)),
+  received DateTime('UTC') CODEC(ZSTD(1)), flags UInt8 CODEC(ZSTD(1)), retention_days UInt16 CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree PARTITION BY toDate(time) ORDER BY (tenant, toStartOfHour(time), series, time)
+TTL toDate32(time) + toIntervalDay(retention_days)
+SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000

@@ -1,0 +1,9 @@
+-- The conservation ledger's hand-overs, one row a batch, signal, tenant and hour. Written before the batch's rows, under the batch's token.
+CREATE TABLE touched (
+  token String, signal LowCardinality(String) COMMENT 'metrics, traces, logs, events', tenant UInt32, bucket DateTime('UTC') COMMENT 'UTC hour of occurred-at',
+  accepted UInt64 COMMENT 'records as the door counted them (envelope)', logged UInt64 COMMENT 'records as decoded from the payload',
+  duplicates UInt64 COMMENT 'of logged, those whose identity was stored already or stood twice in the batch',
+  accepted_sum Decimal(38, 12) COMMENT 'usage events only', logged_sum Decimal(38, 12), duplicate_sum Decimal(38, 12),
+  seq UInt64 COMMENT 'last log offset of the batch', partition UInt16, at DateTime64(3, 'UTC')
+) ENGINE = ReplacingMergeTree ORDER BY (signal, tenant, bucket, token)
+SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000
