@@ -36,3 +36,4 @@ export {
   TenantState,
   Tier,
 } from './tenant.ts';
+export { UsageEvent } from './usage-event.ts';
