@@ -1,0 +1,125 @@
+import { AppError } from 'streams/contract';
+import type { Store } from 'streams/store';
+import type { z } from 'zod';
+import { deadLettersQuery, logsQuery, metricsQuery, traceQuery } from './queries.ts';
+import { parseInstants } from './range-plan.ts';
+import { type DeadLetterPage, fromCursor, type LogPage, toCursor, type Trace } from './records.ts';
+
+const spansMax = 10_000;
+const maxInt64 = '9223372036854775807';
+const maxUint64 = '18446744073709551615';
+const digits = /^\d{1,20}$/;
+
+/** Names a tenant by its engine number; null when it is not known. */
+export type TenantIdOf = (number: number) => z.infer<typeof Trace>['spans'][number]['tenant'];
+
+/** Whose rows a reader sees: one tenant, or all of them (operator only). */
+export type Scope = { readonly number: number } | 'all';
+
+const scopeParams = (scope: Scope) =>
+  scope === 'all' ? { tenant: 0, allTenants: 1 } : { tenant: scope.number, allTenants: 0 };
+
+/** The metrics of a tenant, by name. *Errors* `telemetry.cursor_invalid`. */
+export async function readMetrics(store: Store, tenant: number, page: { limit: number; cursor?: string | undefined }) {
+  const any = /^/;
+  const [afterName = '', afterKind = '', afterUnit = ''] =
+    page.cursor === undefined ? [] : fromCursor(page.cursor, [any, any, any]);
+  const rows = await store.query(metricsQuery, { tenant, afterName, afterKind, afterUnit, limit: page.limit + 1 });
+  const items = rows.slice(0, page.limit);
+  const last = items.at(-1);
+  return {
+    items,
+    nextCursor: rows.length > page.limit && last !== undefined ? toCursor([last.name, last.kind, last.unit]) : null,
+  };
+}
+
+/** Every span of a trace that the scope may see. *Errors* `telemetry.trace_id_invalid` (400), `telemetry.trace_not_found` (404, also for a foreign trace). */
+export async function readTrace(
+  store: Store,
+  scope: Scope,
+  tenantIdOf: TenantIdOf,
+  traceId: string,
+): Promise<z.infer<typeof Trace>> {
+  if (!/^[0-9a-fA-F]{32}$/.test(traceId)) {
+    throw new AppError('telemetry.trace_id_invalid', 'a trace id is 32 hexadecimal digits', {
+      status: 400,
+      field: 'traceId',
+    });
+  }
+  const rows = await store.query(traceQuery, { traceId, ...scopeParams(scope), limit: spansMax + 1 });
+  if (rows.length === 0) {
+    throw new AppError('telemetry.trace_not_found', 'no span of this trace is stored', {
+      status: 404,
+      field: 'traceId',
+    });
+  }
+  return {
+    traceId: traceId.toLowerCase(),
+    truncated: rows.length > spansMax,
+    spans: rows.slice(0, spansMax).map(({ tenantNumber, traceId: _, events, ...span }) => ({
+      ...span,
+      tenant: tenantIdOf(tenantNumber),
+      events: events.map(([name, timeUnixNano, attributes]) => ({ name, timeUnixNano, attributes })),
+    })),
+  };
+}
+
+/** A tenant's log records, newest first. *Errors* `telemetry.range_invalid`, `telemetry.cursor_invalid` (400). */
+export async function readLogs(
+  store: Store,
+  tenant: number,
+  query: { start: string; end: string; query: string; limit: number; cursor?: string | undefined },
+): Promise<z.infer<typeof LogPage>> {
+  const range = parseInstants(query);
+  const [beforeNanos = maxInt64, beforeHash = maxUint64] =
+    query.cursor === undefined ? [] : fromCursor(query.cursor, [digits, digits]);
+  const rows = await store.query(logsQuery, {
+    tenant,
+    ...range,
+    query: query.query,
+    beforeNanos,
+    beforeHash,
+    limit: query.limit + 1,
+  });
+  const page = rows.slice(0, query.limit);
+  const last = page.at(-1);
+  return {
+    items: page.map(({ position: _, ...record }) => record),
+    nextCursor: rows.length > query.limit && last !== undefined ? toCursor(last.position.split('-')) : null,
+  };
+}
+
+/** Records that could not be stored, newest first. *Errors* `telemetry.cursor_invalid` (400). */
+export async function readDeadLetters(
+  store: Store,
+  scope: Scope,
+  tenantIdOf: TenantIdOf,
+  page: { limit: number; cursor?: string | undefined },
+): Promise<z.infer<typeof DeadLetterPage>> {
+  const [atMs = '4102444800000', partition = '4294967295', beforeOffset = maxUint64] =
+    page.cursor === undefined ? [] : fromCursor(page.cursor, [/^\d{1,15}$/, /^\d{1,9}$/, digits]);
+  const rows = await store.query(deadLettersQuery, {
+    ...scopeParams(scope),
+    beforeMs: Number(atMs),
+    beforePartition: Number(partition),
+    beforeOffset,
+    limit: page.limit + 1,
+  });
+  const shown = rows.slice(0, page.limit);
+  const last = shown.at(-1);
+  return {
+    items: shown.map((row) => ({
+      tenant: tenantIdOf(row.tenantNumber),
+      at: new Date(row.atMs).toISOString(),
+      topic: row.topic,
+      partition: row.part,
+      offset: row.off,
+      code: row.code,
+      detail: row.detail,
+      envelope: row.envelope,
+      payloadBytes: row.payloadBytes,
+    })),
+    nextCursor:
+      rows.length > page.limit && last !== undefined ? toCursor([String(last.atMs), String(last.part), last.off]) : null,
+  };
+}

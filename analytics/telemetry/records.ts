@@ -1,0 +1,71 @@
+import { AppError, pageOf, TenantId } from 'streams/contract';
+import { z } from 'zod';
+
+const attributes = z.record(z.string(), z.string());
+
+/** A span as the trace answer shows it. *Units* `durationNanos` nanoseconds as a string, because it may exceed 2^53. */
+export const SpanView = z.object({
+  tenant: TenantId.nullable(),
+  spanId: z.string(),
+  parentSpanId: z.string(),
+  name: z.string(),
+  kind: z.string(),
+  service: z.string(),
+  start: z.string(),
+  durationNanos: z.string(),
+  statusCode: z.string(),
+  statusMessage: z.string(),
+  attributes,
+  resource: attributes,
+  events: z.array(z.object({ name: z.string(), timeUnixNano: z.string(), attributes })),
+});
+export const Trace = z.object({ traceId: z.string(), spans: z.array(SpanView), truncated: z.boolean() });
+
+export const LogRecordView = z.object({
+  time: z.string(),
+  severityText: z.string(),
+  severityNumber: z.number(),
+  service: z.string(),
+  body: z.string(),
+  traceId: z.string(),
+  spanId: z.string(),
+  attributes,
+  resource: attributes,
+});
+export const LogPage = pageOf(LogRecordView);
+
+/** A record that could not be stored. `tenant` is null when its number is not known any more. */
+export const DeadLetterView = z.object({
+  tenant: TenantId.nullable(),
+  at: z.string(),
+  topic: z.string(),
+  partition: z.number(),
+  offset: z.string(),
+  code: z.string(),
+  detail: z.string(),
+  envelope: z.string(),
+  payloadBytes: z.number(),
+});
+export const DeadLetterPage = pageOf(DeadLetterView);
+
+/** Packs the fields of the last row into an opaque cursor. */
+export function toCursor(fields: readonly string[]): string {
+  return Buffer.from(JSON.stringify(fields)).toString('base64url');
+}
+
+/** Unpacks a cursor of exactly `patterns.length` fields, each matching its pattern. *Errors* `telemetry.cursor_invalid` (400). */
+export function fromCursor(cursor: string, patterns: readonly RegExp[]): string[] {
+  try {
+    const fields: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    if (Array.isArray(fields) && fields.length === patterns.length) {
+      const texts = fields.map(String);
+      if (texts.every((text, i) => patterns[i]?.test(text))) return texts;
+    }
+  } catch {
+    // falls through to the coded error
+  }
+  throw new AppError('telemetry.cursor_invalid', 'the cursor is not one that this list gave out', {
+    status: 400,
+    field: 'cursor',
+  });
+}
