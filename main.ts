@@ -1,0 +1,168 @@
+import { join, resolve } from 'node:path';
+import { modules as analyticsModules } from 'analytics/module';
+import { modules as billingModules } from 'billing-rater/module';
+import { modules as collectorModules } from 'collectors/module';
+import { modules as ingestModules } from 'ingest/module';
+import { modules as orchestratorModules } from 'orchestrator/module';
+import { Registry } from 'prom-client';
+import { accessModule } from 'streams/access';
+import { AppError } from 'streams/contract';
+import { controlModule } from 'streams/control';
+import { logModule } from 'streams/log';
+import {
+  checkTransport,
+  createLogger,
+  createModules,
+  type HttpProcess,
+  httpModules,
+  type ModuleDefinition,
+  type ModuleSet,
+  openDataDirectory,
+  pageModule,
+  parseSections,
+  readConfig,
+  ServerConfig,
+  selectModules,
+  startTracing,
+  systemClock,
+  type Targets,
+} from 'streams/runtime';
+import { storeModule, telemetryConsumerModule } from 'streams/store';
+import { buildPortal } from 'web/build';
+import packageJson from './package.json' with { type: 'json' };
+
+/** Aliases of `--target`. */
+const targets: Targets = {
+  all: ['ingest', 'telemetry-consumer', 'analytics', 'billing', 'orchestrator', 'web', 'gateway', 'agent', 'demo'],
+  streams: ['telemetry-consumer', 'gateway'],
+  api: ['analytics', 'billing', 'orchestrator', 'gateway'],
+};
+
+const usage = `DotMac Pulse ${packageJson.version}
+
+npm start -- [options]
+  --data-dir=DIR     where everything is kept (PULSE_DATA_DIR, ./data)
+  --demo=on|off      the simulated fleet of 12 ISPs (PULSE_DEMO, on)
+  --target=LIST      modules or aliases to run (PULSE_TARGET, all)
+  --config=FILE      YAML file with the same settings by section
+  --check-config     read the configuration, report every mistake, exit
+  --print-config     print the configuration in force, secrets redacted, exit
+  --list-modules     print modules, what they require, and the aliases, exit
+`;
+
+function definitions(host: HttpProcess): ModuleDefinition[] {
+  const portalDir = join(import.meta.dirname, 'web/dist');
+  return [
+    logModule,
+    storeModule,
+    controlModule,
+    accessModule,
+    telemetryConsumerModule,
+    ...httpModules(host),
+    ...ingestModules,
+    ...analyticsModules,
+    ...billingModules,
+    ...orchestratorModules,
+    pageModule({ dir: portalDir, build: () => buildPortal({ outDir: portalDir }) }),
+    ...collectorModules,
+  ];
+}
+
+async function main(): Promise<void> {
+  const { sections, invocation } = readConfig(process.argv.slice(2), process.env);
+  if (invocation.help) {
+    process.stdout.write(usage);
+    return;
+  }
+  // Modules are created after the configuration is parsed, with schemas that the definitions bring: hence the late bindings.
+  let server = ServerConfig.parse({});
+  let set: ModuleSet | undefined;
+  const host: HttpProcess = {
+    version: packageJson.version,
+    server: () => server,
+    readiness: () => set?.readiness() ?? [],
+    onListening: (addresses) =>
+      process.stdout.write(`ready ${JSON.stringify({ ...addresses, dataDir: resolve(server.dataDir) })}\n`),
+  };
+  const all = definitions(host);
+  if (invocation.listModules) {
+    process.stdout.write(describeModules(all));
+    return;
+  }
+  const schemas = Object.fromEntries(all.map(({ name, config }) => [name, config]));
+  const configs = parseSections(sections, { server: ServerConfig, ...schemas });
+  server = configs['server'] as ServerConfig;
+  checkTransport(server);
+  const selected = selectModules(all, targets, server.target);
+  if (invocation.printConfig) process.stdout.write(`${JSON.stringify(configs, null, 2)}\n`);
+  if (invocation.checkConfig) {
+    process.stdout.write(`the configuration is valid; modules: ${selected.map(({ name }) => name).join(', ')}\n`);
+  }
+  if (invocation.printConfig || invocation.checkConfig) return;
+
+  const logger = createLogger(server.logLevel);
+  const dataDir = resolve(server.dataDir);
+  const data = openDataDirectory(dataDir);
+  const tracing = await startTracing(process.env);
+  const running = createModules(selected, configs, { logger, dataDir, clock: systemClock, metrics: new Registry() });
+  set = running;
+  await supervise(running, logger, async () => {
+    await tracing.shutdown().catch((error) => logger.warn({ err: error }, 'own traces were not flushed'));
+    data.release();
+  });
+}
+
+/** Starts the modules and stops them once on the first signal; a second Ctrl-C (npm passes it on twice) changes nothing. */
+async function supervise(
+  set: ModuleSet,
+  logger: ReturnType<typeof createLogger>,
+  release: () => Promise<void>,
+): Promise<void> {
+  let ending: Promise<void> | undefined;
+  const end = (code: number) => {
+    ending ??= (async () => {
+      await set.stop();
+      await release();
+      // Handles of the engines can outlive their close; everything durable is flushed by now.
+      process.exit(code);
+    })();
+    return ending;
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      logger.info({ signal }, 'draining');
+      void end(0);
+    });
+  }
+  process.on('unhandledRejection', (error) => {
+    logger.fatal({ err: error }, 'unhandled rejection: stopping');
+    void end(1);
+  });
+  try {
+    await set.start();
+  } catch (error) {
+    report(error);
+    await end(1);
+  }
+}
+
+function describeModules(all: readonly ModuleDefinition[]): string {
+  const lines = all.map(({ name, requires, description }) => {
+    const after = requires.length > 0 ? ` (requires ${requires.join(', ')})` : '';
+    return `${name.padEnd(20)} ${description}${after}`;
+  });
+  const aliases = Object.entries(targets).map(([alias, names]) => `--target=${alias.padEnd(11)} ${names.join(', ')}`);
+  return `${[...lines, '', ...aliases].join('\n')}\n`;
+}
+
+function report(error: unknown): void {
+  if (error instanceof AppError) process.stderr.write(`pulse: ${error.message} [${error.code}]\n`);
+  else process.stderr.write(`pulse: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+}
+
+try {
+  await main();
+} catch (error) {
+  report(error);
+  process.exit(1);
+}

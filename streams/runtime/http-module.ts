@@ -1,0 +1,119 @@
+import { collectDefaultMetrics, Histogram } from 'prom-client';
+import { z } from 'zod';
+import { accessPlugin } from '../access/index.ts';
+import type { ServerConfig } from './config.ts';
+import { createApp, describeApi, listen } from './http-server.ts';
+import type { ModuleState } from './manager.ts';
+import { defineModule, type ModuleDefinition, type Services } from './module.ts';
+
+/** What the HTTP modules need of the process beside the shared services. */
+export interface HttpProcess {
+  server(): ServerConfig;
+  readonly version: string;
+  readiness(): readonly ModuleState[];
+  onListening(addresses: Services['addresses']): void;
+}
+
+/** Module `http` makes both applications and the process's own routes; module `gateway` listens once everything before it has started. */
+export function httpModules(process: HttpProcess): ModuleDefinition[] {
+  return [
+    defineModule({
+      name: 'http',
+      description: 'API and OTLP/HTTP applications: access checks, errors, OpenAPI, health and metrics',
+      requires: ['access'],
+      config: z.object({}),
+      create: (_config, services) => createHttp(process, services),
+    }),
+    defineModule({
+      name: 'gateway',
+      description: 'listens on the HTTP ports after every other module has started, and closes them first',
+      requires: ['http'],
+      config: z.object({}),
+      create: (_config, services) => createGateway(process, services),
+    }),
+  ];
+}
+
+function createHttp(process: HttpProcess, services: Services) {
+  const http = createApp(process.server(), services.logger);
+  const otlpHttp = createApp(process.server(), services.logger);
+  describeApi(http, process.version);
+  for (const app of [http, otlpHttp]) {
+    app.register(accessPlugin({ access: services.access, tenants: services.tenants, metrics: services.metrics }));
+    app.register(selfRoutes(process, services));
+  }
+  http.register(async (app) => {
+    app.get(
+      '/api/openapi.json',
+      { config: { permission: 'public' }, schema: { hide: true } as object },
+      async (_request, reply) => reply.serializer(JSON.stringify).send(http.swagger()),
+    );
+  });
+  collectDefaultMetrics({ register: services.metrics });
+  const seconds = new Histogram({
+    name: 'pulse_http_request_duration_seconds',
+    help: 'Duration of HTTP requests by route and status',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    registers: [services.metrics],
+  });
+  for (const app of [http, otlpHttp]) {
+    app.addHook('onResponse', async (request, reply) => {
+      const route = request.routeOptions.url ?? 'unmatched';
+      seconds.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
+    });
+  }
+  return {
+    provides: {
+      http,
+      otlpHttp,
+      addresses: { http: null, otlpHttp: null, otlpGrpc: null, clickhouseHttp: null },
+    },
+    async start() {},
+    ready: () => ({ ready: true }) as const,
+    async stop() {},
+  };
+}
+
+function selfRoutes(process: HttpProcess, services: Services) {
+  return async (app: Services['http']) => {
+    const open = { config: { permission: 'public' as const }, schema: { hide: true } as object };
+    app.get('/healthz', open, async (_request, reply) => reply.type('application/json').send('{"status":"ok"}'));
+    app.get('/readyz', open, async (_request, reply) => {
+      const modules = process.readiness();
+      const ready = modules.every((module) => module.state.ready);
+      return reply
+        .code(ready ? 200 : 503)
+        .type('application/json')
+        .send(JSON.stringify({ ready, modules: modules.map(({ name, state }) => ({ name, ...state })) }));
+    });
+    app.get('/metrics', open, async (_request, reply) =>
+      reply.type(services.metrics.contentType).send(await services.metrics.metrics()),
+    );
+  };
+}
+
+function createGateway(process: HttpProcess, services: Services) {
+  let listening = false;
+  const server = process.server();
+  return {
+    async start() {
+      await services.http.ready();
+      services.addresses.otlpHttp = await listen(
+        services.otlpHttp,
+        server.host,
+        server.otlpHttpPort,
+        'PULSE_OTLP_HTTP_PORT',
+      );
+      services.addresses.http = await listen(services.http, server.host, server.httpPort, 'PULSE_HTTP_PORT');
+      listening = true;
+      process.onListening(services.addresses);
+    },
+    ready: () => (listening ? ({ ready: true } as const) : ({ ready: false, reason: 'not listening' } as const)),
+    /** Stops accepting and waits for the requests in hand: nothing is acknowledged after this. */
+    async stop() {
+      listening = false;
+      await Promise.all([services.otlpHttp.close(), services.http.close()]);
+    },
+  };
+}

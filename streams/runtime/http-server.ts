@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import swagger from '@fastify/swagger';
+import { type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+} from 'fastify';
+import {
+  hasZodFastifySchemaValidationErrors,
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
+import { AppError, toProblem } from '../contract/index.ts';
+import type { ServerConfig } from './config.ts';
+
+/** Statuses of Fastify's own errors that are the client's; their codes become ours. */
+const fastifyCodes: Readonly<Record<string, { status: number; code: string }>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, code: 'request.too_large' },
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: { status: 415, code: 'request.media_type' },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: { status: 400, code: 'request.content_length' },
+  FST_ERR_CTP_EMPTY_JSON_BODY: { status: 400, code: 'request.body_missing' },
+  FST_ERR_CTP_INVALID_JSON_BODY: { status: 400, code: 'request.malformed_json' },
+  FST_ERR_BAD_URL: { status: 400, code: 'request.bad_url' },
+};
+
+/** A Fastify application with the project's schema compilers, error answers, timeouts and request spans; nothing listens yet. */
+export function createApp(config: ServerConfig, logger: Logger): FastifyInstance {
+  const app = fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: 1024 * 1024,
+    requestTimeout: 60_000,
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
+    ...(config.tlsCert === undefined || config.tlsKey === undefined
+      ? {}
+      : { https: { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) } }),
+  }) as unknown as FastifyInstance;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
+  traceRequests(app);
+  return app;
+}
+
+/** Answers any error as RFC 9457 problem+json; what is unknown is logged with its cause and answered without it. */
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = toAppError(error);
+  const problem = toProblem(known, request.correlationId);
+  if (problem.status >= 500)
+    request.log.error({ err: known, url: request.url, correlationId: request.correlationId }, 'request failed');
+  if (known instanceof AppError && known.retryAfterSeconds !== undefined)
+    reply.header('retry-after', known.retryAfterSeconds);
+  return reply.code(problem.status).type('application/problem+json').serializer(JSON.stringify).send(problem);
+}
+
+function toAppError(error: unknown): unknown {
+  if (error instanceof AppError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const issues = error.validation.map((issue) => ({
+      field: `${error.validationContext ?? 'body'}${issue.instancePath.replaceAll('/', '.')}`,
+      message: issue.message ?? 'is not valid',
+    }));
+    const text = issues.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
+    return new AppError('request.invalid', text, { status: 400, field: issues[0]?.field, context: { issues } });
+  }
+  const fastifyError = error as Partial<FastifyError>;
+  const mapped = fastifyCodes[fastifyError.code ?? ''];
+  if (mapped !== undefined)
+    return new AppError(mapped.code, fastifyError.message ?? mapped.code, { status: mapped.status, cause: error });
+  return error;
+}
+
+/** One server span a request when tracing is on; without an SDK these calls cost nothing. */
+function traceRequests(app: FastifyInstance): void {
+  const tracer = trace.getTracer('pulse.http');
+  const spans = new WeakMap<FastifyRequest, Span>();
+  app.addHook('onRequest', async (request) => {
+    const route = request.routeOptions.url ?? 'unmatched';
+    spans.set(
+      request,
+      tracer.startSpan(`${request.method} ${route}`, {
+        kind: SpanKind.SERVER,
+        attributes: { 'http.request.method': request.method, 'http.route': route },
+      }),
+    );
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const span = spans.get(request);
+    if (span === undefined) return;
+    span.setAttribute('http.response.status_code', reply.statusCode);
+    if (reply.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end();
+  });
+}
+
+/** Collects the route schemas into OpenAPI 3.1. Register before any route. */
+export function describeApi(app: FastifyInstance, version: string): void {
+  app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'DotMac Pulse',
+        version,
+        description: 'Telemetry, service levels, usage, invoices and decisions of the DotMac fleet.',
+      },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+      security: [{ bearer: [] }],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+}
+
+/**
+ * Listens and answers the address.
+ *
+ * *Errors* `server.port_taken`, `server.address` – the message names the port and the variable that sets it.
+ */
+export async function listen(app: FastifyInstance, host: string, port: number, variable: string): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === 'EADDRINUSE') {
+      throw new AppError(
+        'server.port_taken',
+        `port ${port} on ${host} is taken by another process: stop it, or set ${variable}`,
+        { cause },
+      );
+    }
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+      throw new AppError(
+        'server.address',
+        `cannot listen on ${host}:${port} (${code}): check PULSE_HOST and ${variable}`,
+        { cause },
+      );
+    }
+    throw cause;
+  }
+  const address = app.server.address() as AddressInfo;
+  const scheme = 'cert' in (app.initialConfig.https === true ? { cert: 1 } : {}) ? 'https' : 'http';
+  const shownHost = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `${scheme}://${shownHost}:${address.port}`;
+}

@@ -1,0 +1,27 @@
+export { type Clock, systemClock } from './clock.ts';
+export {
+  checkTransport,
+  enabledFlag,
+  environmentNames,
+  type Invocation,
+  parseSections,
+  readConfig,
+  Secret,
+  ServerConfig,
+  secret,
+} from './config.ts';
+export { openDataDirectory } from './data-directory.ts';
+export { type HttpProcess, httpModules } from './http-module.ts';
+export { answerError, createApp, listen } from './http-server.ts';
+export { createLogger } from './logger.ts';
+export { createModules, type ModuleSet, type ModuleState, selectModules, type Targets } from './manager.ts';
+export {
+  type Addresses,
+  defineModule,
+  type ModuleDefinition,
+  type Readiness,
+  type RunningModule,
+  type Services,
+} from './module.ts';
+export { pageModule } from './page-module.ts';
+export { startTracing } from './tracing.ts';
