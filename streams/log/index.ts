@@ -1,0 +1,19 @@
+export {
+  createEmbeddedLog,
+  type EmbeddedLog,
+  type EmbeddedLogOptions,
+  type EmbeddedLogStatus,
+} from './embedded-log.ts';
+export { type Envelope, fromHeaders, type HourCount, toHeaders } from './envelope.ts';
+export { logModule } from './module.ts';
+export {
+  type Consumer,
+  type ConsumerOptions,
+  type Log,
+  type LogBatch,
+  type LogMessage,
+  type LogPosition,
+  type LogRecord,
+  type TopicName,
+  topics,
+} from './port.ts';
