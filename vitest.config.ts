@@ -1,34 +1,34 @@
 import { defineConfig } from 'vitest/config';
 
-/** Suites as projects: `unit` needs no engine, `engine` starts chdb or PGlite (forks only: chdb does not live in worker threads), `page` drives a browser. */
-const suite = (name: string, include: string[], maxWorkers: number, testTimeout: number) => ({
+/** Suites by file ending. Forks only: chdb does not live in worker threads. */
+const suite = (
+  name: string,
+  include: string[],
+  maxWorkers: number,
+  timeoutSeconds: number,
+  exclude: string[] = [],
+) => ({
   test: {
     name,
     include,
-    exclude: ['**/node_modules/**'],
+    exclude: ['**/node_modules/**', '**/dist/**', 'tests/architecture/fixtures/**', ...exclude],
     pool: 'forks' as const,
     maxWorkers,
-    testTimeout,
-    hookTimeout: testTimeout,
+    testTimeout: timeoutSeconds * 1000,
+    hookTimeout: timeoutSeconds * 1000,
   },
 });
+
+const special = ['engine', 'page', 'servers', 'fault'].map((ending) => `**/*.${ending}.test.ts`);
 
 export default defineConfig({
   test: {
     projects: [
-      suite(
-        'unit',
-        ['{streams,collectors,ingest,analytics,billing-rater,orchestrator,web,bin,tests,scripts}/**/*.test.ts'].concat([
-          '!**/*.engine.test.ts',
-          '!**/*.page.test.ts',
-          '!**/*.servers.test.ts',
-          '!**/*.fault.test.ts',
-        ]),
-        2,
-        20_000,
-      ),
-      suite('engine', ['**/*.engine.test.ts'], 2, 120_000),
-      suite('page', ['**/*.page.test.ts'], 1, 180_000),
+      suite('unit', ['**/*.test.ts'], 2, 20, special),
+      suite('engine', ['**/*.engine.test.ts'], 2, 120),
+      suite('page', ['**/*.page.test.ts'], 1, 180),
+      suite('servers', ['**/*.servers.test.ts'], 1, 600),
+      suite('fault', ['**/*.fault.test.ts'], 1, 1200),
     ],
   },
 });
