@@ -21,6 +21,7 @@ type Damage = 'none' | 'torn' | 'unsynced';
 
 /** Bytes that share one write and one sync at most: more would only make the first of them wait longer. */
 const groupBytesMax = 16 * 1024 * 1024;
+const repairDelayMs = 1000;
 
 /** One partition: its segments, its group commit, its readers. Single writer; every state change happens in {@link Partition.#drain}. */
 export class Partition {
@@ -37,6 +38,7 @@ export class Partition {
   #mark: DurableMarkFile | null = null;
   #damage: Damage = 'none';
   #next = 0;
+  #repairTimer: NodeJS.Timeout | undefined;
 
   constructor(environment: LogEnvironment, topic: TopicName, number: number, epoch: string) {
     this.topic = topic;
@@ -125,6 +127,7 @@ export class Partition {
   /** Waits until nothing is queued, then closes the files. */
   async close(): Promise<void> {
     while (this.#draining !== null) await this.#draining;
+    clearTimeout(this.#repairTimer);
     await this.#file?.close();
     await this.#mark?.close();
     this.#file = null;
@@ -147,6 +150,23 @@ export class Partition {
       }
     }
     this.#draining = null;
+    if (!this.healthy) this.#repairLater();
+  }
+
+  /** Without traffic nobody would find out that the disk works again, and readiness keeps traffic away. */
+  #repairLater(): void {
+    clearTimeout(this.#repairTimer);
+    this.#repairTimer = setTimeout(() => {
+      if (this.healthy || this.#file === null) return;
+      this.#draining ??= this.#makeWritable()
+        .catch((error: unknown) => this.#reportRepair(error))
+        .then(() => this.#drain());
+    }, repairDelayMs);
+    this.#repairTimer.unref();
+  }
+
+  #reportRepair(error: unknown): void {
+    this.#environment.logger.error({ err: error, topic: this.topic, partition: this.number }, 'log: repair failed');
   }
 
   #takeGroup(): readonly Waiting[] {
@@ -174,7 +194,7 @@ export class Partition {
     try {
       await this.#makeWritable();
     } catch (error) {
-      this.#environment.logger.error({ err: error, topic: this.topic, partition: this.number }, 'log: repair failed');
+      this.#reportRepair(error);
       throw unavailable('the segment cannot be made ready', error);
     }
     const segment = this.#last();

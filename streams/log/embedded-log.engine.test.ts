@@ -1,0 +1,22 @@
+import { logConformance } from './conformance.ts';
+import type { EmbeddedLog } from './embedded-log.ts';
+import { startedLog, temporaryDirectory } from './test-disk.ts';
+
+logConformance('embedded segments', async () => {
+  const { dir, remove } = await temporaryDirectory();
+  // Small segments: every test crosses several of them.
+  const opened: EmbeddedLog[] = [await startedLog(dir, { segmentBytes: 2000 })];
+  const reopen = async () => {
+    const log = await startedLog(dir, { segmentBytes: 2000 });
+    opened.push(log);
+    return log;
+  };
+  return {
+    log: opened[0] as EmbeddedLog,
+    reopen,
+    dispose: async () => {
+      for (const log of opened) await log.stop();
+      await remove();
+    },
+  };
+});
