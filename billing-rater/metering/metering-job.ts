@@ -1,0 +1,74 @@
+import type { Position } from './known-at.ts';
+import type { DueHour, HourWork, MeteredSignal, MeteringStore } from './ports.ts';
+
+const hourSeconds = 3600;
+
+export interface MeteringJobDeps {
+  readonly store: MeteringStore;
+  /** How far the telemetry consumer has committed: everything below is in the tables. */
+  storedPositions(): Promise<readonly Position[]>;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Tenant-hours in one statement. */
+  readonly chunkHours: number;
+  onProgress?(done: number, total: number): void;
+}
+
+/** A sample near the end of an hour holds into the next one, so the next hour's facts follow from both. */
+export function withNextHours(due: readonly DueHour[]): Omit<DueHour, 'signal'>[] {
+  const hours = new Map<string, Omit<DueHour, 'signal'>>();
+  for (const { tenant, hour, version, partition } of due) {
+    for (const reached of [hour, hour + hourSeconds]) {
+      const key = `${tenant}/${reached}`;
+      const before = hours.get(key)?.version ?? 0;
+      hours.set(key, { tenant, hour: reached, partition, version: Math.max(before, version) });
+    }
+  }
+  return [...hours.values()];
+}
+
+function* chunksOf<T>(items: readonly T[], size: number): Generator<T[]> {
+  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
+}
+
+/**
+ * One run: facts of all hours touched since the last completed run are computed anew and appended under their new version, then the run's positions are completed.
+ *
+ * *Shape* only offsets below the consumer's commit are looked at: the ledger row of a batch stands before its rows do. Interrupted anywhere, the next run does the same work again or the rest of it;
+ * facts of a completed position never change, because later work always carries a higher version.
+ */
+export async function runMetering(deps: MeteringJobDeps): Promise<{ hours: number }> {
+  const at = deps.now();
+  const stored = await deps.storedPositions();
+  const completed = await deps.store.completed();
+  const from = new Map(completed.positions.map(({ partition, next }) => [partition, next]));
+  const behind = stored.filter(({ partition, next }) => next > (from.get(partition) ?? 0));
+  const reached = stored.map(({ partition, next }) => ({ partition, next: Math.max(next, from.get(partition) ?? 0) }));
+  const due =
+    behind.length === 0
+      ? []
+      : await deps.store.due(
+          behind.map(({ partition, next }) => ({ partition, from: from.get(partition) ?? 0, to: next })),
+        );
+  const positionOf = new Map(reached.map(({ partition, next }) => [partition, next]));
+  let done = 0;
+  for (const signal of ['events', 'metrics'] satisfies MeteredSignal[]) {
+    const own = due.filter((hour) => hour.signal === signal).toSorted((a, b) => a.hour - b.hour || a.tenant - b.tenant);
+    for (const chunk of chunksOf(own, deps.chunkHours)) {
+      const hours = signal === 'metrics' ? withNextHours(chunk) : chunk;
+      const work: HourWork[] = hours.map(({ tenant, hour, version, partition }) => ({
+        tenant,
+        hour,
+        version,
+        partition,
+        position: positionOf.get(partition) ?? 0,
+      }));
+      await deps.store.writeFacts(signal, work);
+      await deps.store.markMetered(chunk);
+      done += chunk.length;
+      deps.onProgress?.(done, due.length);
+    }
+  }
+  if (stored.length > 0) await deps.store.complete(reached, at);
+  return { hours: due.length };
+}

@@ -1,0 +1,21 @@
+-- Purpose: facts of sum meters for the given tenant-hours, recomputed from deduplicated usage events up to the log position that the run reads to.
+-- Row grain: tenant, meter, subject (when the meter counts by subject), 15-minute bucket. Units: value = sum of the events' values, exact decimals.
+-- FINAL: an event is one row whatever was re-delivered.
+INSERT INTO billing_facts (tenant, meter, subject, bucket, value, seconds, events, partition, version)
+WITH
+  hours AS (
+    SELECT h.1 AS tenant, h.2 AS hour, h.3 AS version, h.4 AS part, h.5 AS position
+    FROM (SELECT arrayJoin(JSONExtract({hours:String}, 'Array(Tuple(UInt32, UInt32, UInt64, UInt16, UInt64))')) AS h)
+  ),
+  types AS (
+    SELECT t.1 AS type, t.2 AS meter, t.3 AS by_subject
+    FROM (SELECT arrayJoin(JSONExtract({types:String}, 'Array(Tuple(String, String, UInt8))')) AS t)
+  )
+SELECT e.tenant, types.meter, if(types.by_subject = 1, e.subject, '') AS counted, toStartOfFifteenMinutes(e.time) AS quarter,
+  toDecimal128(sum(toDecimal256(e.value, 12)), 12), 0, count(), any(hours.part), any(hours.version)
+FROM usage_events AS e FINAL
+INNER JOIN hours ON hours.tenant = e.tenant AND hours.hour = toUnixTimestamp(toStartOfHour(e.time))
+INNER JOIN types ON types.type = e.type
+WHERE e.tenant IN (SELECT tenant FROM hours) AND e.type IN (SELECT type FROM types)
+  AND e.time >= toDateTime({from:UInt32}, 'UTC') AND e.time < toDateTime({to:UInt32}, 'UTC') AND e.offset <= hours.position
+GROUP BY e.tenant, types.meter, counted, quarter
