@@ -1,0 +1,2 @@
+export { PulseOptionError, type PulseOptions } from './options.ts';
+export { type Pulse, startPulse } from './pulse.ts';
