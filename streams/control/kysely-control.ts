@@ -1,0 +1,205 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import type { Logger } from 'pino';
+import { AppError, invariant } from '../contract/index.ts';
+import { type Clock, systemClock } from '../runtime/clock.ts';
+import { auditDetail, auditHash } from './audit-chain.ts';
+import { migrate, readMigrations } from './migrations.ts';
+import { createClient, createPool, fromPgError } from './pg-pool.ts';
+import { createPgliteServer, type FsyncCounts, type PgliteServer } from './pglite-server.ts';
+import type { Actor, AuditEntry, Control, ControlTransaction, RowScope } from './port.ts';
+import type { ControlTables } from './tables.ts';
+
+/** Where the control plane lives: PGlite below a directory, or a PostgreSQL server (15 or newer). */
+export type ControlConnection =
+  | { readonly kind: 'pglite'; readonly dir: string }
+  | { readonly kind: 'postgres'; readonly url: string };
+
+/** The port plus what readiness and tests ask of the adapter. */
+export interface KyselyControl extends Control {
+  /** Why the database is gone; null while it serves. */
+  failure(): Error | null;
+  /** Real fsync calls of PGlite; null on a server, which counts its own. */
+  fsyncs(): Promise<FsyncCounts | null>;
+}
+
+/** Tables behind the port that no caller sees. */
+interface InternalTables extends ControlTables {
+  audit_head: { one: boolean; records: string; hash: string };
+}
+
+type RoleName = 'pulse_reader' | 'pulse_writer';
+
+/**
+ * Puts the transaction under a role and a scope, in one round trip. `set_config(…, true)` lasts until the transaction ends, exactly as `SET LOCAL ROLE` does:
+ * the login itself (a superuser on PGlite) passes row-level security by.
+ */
+async function enterScope(tx: Transaction<ControlTables>, role: RoleName, scope: RowScope): Promise<void> {
+  const tenant = scope.kind === 'tenant' ? scope.tenantId : '';
+  const partner = scope.kind === 'partner' ? scope.partnerId : '';
+  await sql`SELECT set_config('app.scope', ${scope.kind}, true), set_config('app.tenant', ${tenant}, true),
+    set_config('app.partner', ${partner}, true), set_config('role', ${role}, true)`.execute(tx);
+}
+
+/** Appends to the chain. The lock on the head is taken last, so that writers wait for each other as briefly as can be. */
+async function appendAudit(
+  tx: Transaction<ControlTables>,
+  actor: Actor,
+  entries: readonly AuditEntry[],
+  nowMs: number,
+): Promise<void> {
+  await sql`SET LOCAL ROLE pulse_auditor`.execute(tx);
+  const internal = tx as unknown as Transaction<InternalTables>;
+  const head = await internal.selectFrom('audit_head').select(['records', 'hash']).forUpdate().executeTakeFirst();
+  if (head === undefined) throw new AppError('control.audit_head_missing', 'the head of the audit chain is missing');
+  const at = new Date(nowMs).toISOString();
+  let seq = BigInt(head.records);
+  let previousHash = head.hash;
+  for (const entry of entries) {
+    seq += 1n;
+    const content = {
+      seq: seq.toString(),
+      at,
+      actor: actor.id,
+      correlationId: actor.correlationId,
+      tenantId: entry.tenantId,
+      action: entry.action,
+      resource: entry.resource,
+      detail: auditDetail(entry),
+      previousHash,
+    };
+    const hash = auditHash(content);
+    await tx
+      .insertInto('audit_log')
+      .values({
+        seq: content.seq,
+        at,
+        actor: content.actor,
+        correlation_id: content.correlationId,
+        tenant_id: content.tenantId,
+        action: content.action,
+        resource: content.resource,
+        detail: JSON.stringify(content.detail),
+        previous_hash: previousHash,
+        hash,
+      })
+      .execute();
+    previousHash = hash;
+  }
+  await internal.updateTable('audit_head').set({ records: seq.toString(), hash: previousHash }).execute();
+}
+
+/**
+ * Creates the control plane over Kysely and `pg`; nothing runs before `start`, which opens the database and migrates it.
+ *
+ * *Errors* those of the port, and at start `control.newer_version`, `control.migration_changed`, `control.unavailable`.
+ */
+export function createControl(options: {
+  readonly connection: ControlConnection;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}): KyselyControl {
+  const { connection, logger } = options;
+  const clock = options.clock ?? systemClock;
+  const server: PgliteServer | null = connection.kind === 'pglite' ? createPgliteServer({ dir: connection.dir }) : null;
+  const inTransaction = new AsyncLocalStorage<{ open: boolean }>();
+  let db: Kysely<ControlTables> | null = null;
+
+  /** PGlite has one session, so a transaction that waits for another one inside itself would wait for ever. */
+  async function exclusively<T>(run: () => Promise<T>): Promise<T> {
+    invariant(
+      inTransaction.getStore()?.open !== true,
+      'a control transaction was started inside another one; use the outer tx',
+    );
+    const state = { open: true };
+    try {
+      return await inTransaction.run(state, run);
+    } catch (error) {
+      throw fromPgError(error);
+    } finally {
+      state.open = false;
+    }
+  }
+
+  function database(): Kysely<ControlTables> {
+    const failure = server?.failure() ?? null;
+    if (db !== null && failure === null) return db;
+    throw new AppError('control.unavailable', 'the control-plane database is not running', {
+      status: 503,
+      retryable: true,
+      cause: failure,
+    });
+  }
+
+  return {
+    async start() {
+      const address = server === null ? null : await server.start();
+      // One connection to PGlite: it has one session, and its socket server would mix the messages of two.
+      const config =
+        address === null
+          ? { connectionString: (connection as { url: string }).url, max: 10, statement_timeout: 30_000 }
+          : { ...address, max: 1 };
+      try {
+        const client = createClient(address === null ? { connectionString: config.connectionString } : address);
+        await client.connect();
+        try {
+          const applied = await migrate(client, await readMigrations());
+          if (applied.length > 0) logger.info({ applied }, 'control plane migrated');
+        } finally {
+          await client.end();
+        }
+      } catch (error) {
+        await server?.stop();
+        throw fromPgError(error);
+      }
+      const pool = createPool(config, (error) =>
+        logger.warn({ err: error }, 'an idle control-plane connection failed'),
+      );
+      db = new Kysely<ControlTables>({ dialect: new PostgresDialect({ pool }) });
+    },
+
+    async stop() {
+      const closing = db;
+      db = null;
+      await closing?.destroy();
+      await server?.stop();
+    },
+
+    read<T>(scope: RowScope, run: (tx: ControlTransaction) => Promise<T>): Promise<T> {
+      return exclusively(() =>
+        database()
+          .transaction()
+          .setAccessMode('read only')
+          .execute(async (tx) => {
+            await enterScope(tx, 'pulse_reader', scope);
+            return run(tx);
+          }),
+      );
+    },
+
+    mutate<T>(
+      actor: Actor,
+      scope: RowScope,
+      run: (tx: ControlTransaction) => Promise<{ result: T; audit: AuditEntry | readonly AuditEntry[] }>,
+    ): Promise<T> {
+      return exclusively(() =>
+        database()
+          .transaction()
+          .execute(async (tx) => {
+            await enterScope(tx, 'pulse_writer', scope);
+            const { result, audit } = await run(tx);
+            const entries: readonly AuditEntry[] = Array.isArray(audit) ? audit : [audit];
+            invariant(
+              entries.length > 0 && entries.every((entry) => entry?.action && entry.resource),
+              'a mutation of the control plane returned no audit entry',
+            );
+            await appendAudit(tx, actor, entries, clock.now());
+            return result;
+          }),
+      );
+    },
+
+    failure: () => server?.failure() ?? null,
+    fsyncs: async () => (server === null ? null : server.fsyncs()),
+  };
+}

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { secret } from '../runtime/config.ts';
+import { defineModule, type ModuleDefinition } from '../runtime/module.ts';
+import { auditRoutes } from './audit-http.ts';
+import { createControl } from './kysely-control.ts';
+
+/** The control-plane database; its routes stand in module `control-api`, because the HTTP applications need the database first. */
+export const controlModule: ModuleDefinition = defineModule({
+  name: 'control',
+  description: 'control-plane database (PGlite or PostgreSQL), row-level security, audit chain',
+  requires: [],
+  config: z.object({ postgresUrl: secret().optional() }),
+  create(config, services) {
+    const url = config.postgresUrl?.reveal();
+    const control = createControl({
+      connection:
+        url === undefined ? { kind: 'pglite', dir: join(services.dataDir, 'control') } : { kind: 'postgres', url },
+      logger: services.logger,
+      clock: services.clock,
+    });
+    let started = false;
+    return {
+      provides: { control },
+      async start() {
+        await control.start();
+        started = true;
+      },
+      ready() {
+        const failure = control.failure();
+        if (failure !== null) return { ready: false, reason: failure.message };
+        return started ? { ready: true } : { ready: false, reason: 'the control-plane database is opening' };
+      },
+      stop: () => control.stop(),
+    };
+  },
+});
+
+/** `GET /api/v1/audit` and `…/verify`. */
+export const controlApiModule: ModuleDefinition = defineModule({
+  name: 'control-api',
+  description: 'audit log over HTTP',
+  requires: ['control', 'http'],
+  config: z.object({}),
+  create(_config, services) {
+    services.http.register(auditRoutes({ control: services.control }));
+    return { async start() {}, ready: () => ({ ready: true }), async stop() {} };
+  },
+});
+
+export const modules: readonly ModuleDefinition[] = [controlModule, controlApiModule];
