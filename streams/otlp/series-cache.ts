@@ -1,0 +1,155 @@
+import type { ByteHash } from './byte-hash.ts';
+import type { SeriesEntry } from './port.ts';
+
+/** A series as the cache holds it. Its attributes are joined on demand, because most entries are never asked for them again once stored. */
+export class CachedSeries implements SeriesEntry {
+  readonly tenant: number;
+  readonly metric: string;
+  readonly kind: SeriesEntry['kind'];
+  readonly temporality: SeriesEntry['temporality'];
+  readonly monotonic: boolean;
+  readonly unit: string;
+  readonly scope: string;
+  readonly bounds: readonly number[];
+  readonly identity: Uint8Array;
+  readonly #own: ReadonlyMap<string, string>;
+  readonly #shared: ReadonlyMap<string, string>;
+  id: bigint;
+  confirmed = false;
+  minTimeMs = Number.POSITIVE_INFINITY;
+  maxTimeMs = Number.NEGATIVE_INFINITY;
+  complete = false;
+  /** The hand-over in which the entry was last announced as new. */
+  announced = -1;
+
+  constructor(
+    header: Omit<SeriesEntry, 'id' | 'confirmed' | 'minTimeMs' | 'maxTimeMs' | 'complete' | 'attributes' | 'identity'>,
+    attributes: { own: ReadonlyMap<string, string>; shared: ReadonlyMap<string, string> },
+    identity: Uint8Array,
+    id: bigint,
+  ) {
+    this.tenant = header.tenant;
+    this.metric = header.metric;
+    this.kind = header.kind;
+    this.temporality = header.temporality;
+    this.monotonic = header.monotonic;
+    this.unit = header.unit;
+    this.scope = header.scope;
+    this.bounds = header.bounds;
+    this.#own = attributes.own;
+    this.#shared = attributes.shared;
+    this.identity = identity;
+    this.id = id;
+  }
+
+  get attributes(): ReadonlyMap<string, string> {
+    return new Map([...this.#own, ...this.#shared]);
+  }
+}
+
+/** Open-addressing table of 128-bit keys in one typed array: no object a key, no hashing of strings. */
+class KeyTable {
+  #keys: Int32Array;
+  #entries: (CachedSeries | undefined)[];
+  #mask: number;
+  size = 0;
+
+  constructor(capacity = 1024) {
+    this.#keys = new Int32Array(capacity * 4);
+    this.#entries = new Array<CachedSeries | undefined>(capacity).fill(undefined);
+    this.#mask = capacity - 1;
+  }
+
+  get(h1: number, h2: number, h3: number, h4: number): CachedSeries | undefined {
+    const keys = this.#keys;
+    for (let slot = h1 & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const entry = this.#entries[slot];
+      if (entry === undefined) return undefined;
+      const at = slot << 2;
+      if (keys[at] === h1 && keys[at + 1] === h2 && keys[at + 2] === h3 && keys[at + 3] === h4) return entry;
+    }
+  }
+
+  put(h1: number, h2: number, h3: number, h4: number, entry: CachedSeries): void {
+    if (this.size * 2 > this.#mask) this.#grow();
+    let slot = h1 & this.#mask;
+    for (; this.#entries[slot] !== undefined; slot = (slot + 1) & this.#mask) {
+      const at = slot << 2;
+      const keys = this.#keys;
+      if (keys[at] === h1 && keys[at + 1] === h2 && keys[at + 2] === h3 && keys[at + 3] === h4) {
+        this.#entries[slot] = entry;
+        return;
+      }
+    }
+    this.#entries[slot] = entry;
+    this.#keys.set([h1, h2, h3, h4], slot << 2);
+    this.size++;
+  }
+
+  #grow(): void {
+    const keys = this.#keys;
+    const entries = this.#entries;
+    const capacity = (this.#mask + 1) * 2;
+    this.#keys = new Int32Array(capacity * 4);
+    this.#entries = new Array<CachedSeries | undefined>(capacity).fill(undefined);
+    this.#mask = capacity - 1;
+    this.size = 0;
+    entries.forEach((entry, slot) => {
+      const [h1 = 0, h2 = 0, h3 = 0, h4 = 0] = keys.subarray(slot << 2, (slot << 2) + 4);
+      if (entry !== undefined) this.put(h1, h2, h3, h4, entry);
+    });
+  }
+}
+
+/**
+ * Series by the hash of their raw bytes, and by canonical identity so that two spellings of one series share an entry.
+ *
+ * *Shape* two generations: when the young one holds half of `maxSeries` keys, the old one is dropped and the young one becomes old; a hit in the old one moves the entry to the young one.
+ * Both indexes turn over together, so an entry reachable by bytes is always reachable by identity. At most `maxSeries` keys are held.
+ */
+export class SeriesCache {
+  readonly #generation: number;
+  #raw = new KeyTable();
+  #oldRaw = new KeyTable();
+  #identity = new KeyTable();
+  #oldIdentity = new KeyTable();
+
+  constructor(maxSeries: number) {
+    this.#generation = Math.max(1, Math.floor(maxSeries / 2));
+  }
+
+  get size(): number {
+    return this.#raw.size + this.#oldRaw.size;
+  }
+
+  get(key: ByteHash): CachedSeries | undefined {
+    const { h1, h2, h3, h4 } = key;
+    const young = this.#raw.get(h1, h2, h3, h4);
+    if (young !== undefined) return young;
+    const old = this.#oldRaw.get(h1, h2, h3, h4);
+    if (old !== undefined) this.put(key, old);
+    return old;
+  }
+
+  byIdentity(tenant: number, identity: Uint8Array): CachedSeries | undefined {
+    const [h1, h2, h3, h4] = lanes(tenant, identity);
+    return this.#identity.get(h1, h2, h3, h4) ?? this.#oldIdentity.get(h1, h2, h3, h4);
+  }
+
+  put(key: ByteHash, entry: CachedSeries): void {
+    if (this.#raw.size >= this.#generation) {
+      this.#oldRaw = this.#raw;
+      this.#oldIdentity = this.#identity;
+      this.#raw = new KeyTable();
+      this.#identity = new KeyTable();
+    }
+    this.#raw.put(key.h1, key.h2, key.h3, key.h4, entry);
+    const [h1, h2, h3, h4] = lanes(entry.tenant, entry.identity);
+    this.#identity.put(h1, h2, h3, h4, entry);
+  }
+}
+
+function lanes(tenant: number, identity: Uint8Array): [number, number, number, number] {
+  const view = new DataView(identity.buffer, identity.byteOffset, identity.byteLength);
+  return [view.getInt32(0, true) ^ tenant, view.getInt32(4, true), view.getInt32(8, true), view.getInt32(12, true)];
+}
