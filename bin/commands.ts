@@ -1,0 +1,222 @@
+import { CreatedTenant, Fleet, Invoice, NewTenant, pageOf, Reconciliation, Tenant } from 'streams/contract';
+import { z } from 'zod';
+import type { ApiClient } from './api-client.ts';
+import { orDash, renderTable } from './table.ts';
+
+/** What a command prints, and the code it ends with: 0 fine, 1 the check failed, 2 wrong use, 3 a reading failed. */
+export interface CommandResult {
+  readonly json: unknown;
+  readonly text: string;
+  readonly exitCode: 0 | 1;
+}
+
+const Ready = z.object({
+  ready: z.boolean(),
+  modules: z.array(z.object({ name: z.string(), ready: z.boolean(), reason: z.string().optional() })),
+});
+
+/** `pulse status`: modules, tenants by health, and when something is not ready, why. */
+export async function status(api: ApiClient): Promise<CommandResult> {
+  const [ready, fleet] = await Promise.all([readReadiness(api), api.get('/api/v1/analytics/fleet', Fleet)]);
+  const count = (health: string) => fleet.items.filter((row) => row.health === health).length;
+  const health = { up: count('up'), degraded: count('degraded'), down: count('down'), unmeasured: count('unmeasured') };
+  const text = [
+    `${api.url}: ${ready.ready ? 'ready' : 'NOT READY'}`,
+    `tenants: ${fleet.items.length} (${health.up} up, ${health.degraded} degraded, ${health.down} down, ${health.unmeasured} unmeasured)`,
+    '',
+    renderTable(
+      [
+        { title: 'module', value: (row) => row.name },
+        { title: 'state', value: (row) => (row.ready ? 'ready' : `not ready: ${row.reason ?? 'no reason given'}`) },
+      ],
+      ready.modules,
+    ),
+  ].join('\n');
+  return {
+    json: { url: api.url, ...ready, tenants: { total: fleet.items.length, ...health } },
+    text,
+    exitCode: ready.ready ? 0 : 1,
+  };
+}
+
+/** `/readyz` answers 503 while a module is not ready, with the same body. */
+async function readReadiness(api: ApiClient): Promise<z.infer<typeof Ready>> {
+  const response = await fetch(`${api.url}/readyz`, { signal: AbortSignal.timeout(10_000) }).catch(() => null);
+  if (response === null) return api.get('/readyz', Ready);
+  return Ready.parse(await response.json());
+}
+
+/** `pulse tenants`: every tenant with state, tier, health, attainment and customers. */
+export async function tenants(api: ApiClient): Promise<CommandResult> {
+  const [all, fleet] = await Promise.all([
+    readAll(api, '/api/v1/tenants', Tenant),
+    api.get('/api/v1/analytics/fleet', Fleet),
+  ]);
+  const measured = new Map(fleet.items.map((row) => [row.tenant.id, row]));
+  const rows = all.map((tenant) => {
+    const row = measured.get(tenant.id);
+    return {
+      ...tenant,
+      health: row?.health ?? 'unmeasured',
+      attainment: row?.attainment ?? null,
+      customers: row?.customers ?? null,
+    };
+  });
+  const text = renderTable(
+    [
+      { title: 'id', value: (row) => row.id },
+      { title: 'name', value: (row) => row.name },
+      { title: 'state', value: (row) => row.state },
+      { title: 'tier', value: (row) => row.tier },
+      { title: 'plan', value: (row) => row.plan },
+      { title: 'health', value: (row) => row.health },
+      {
+        title: 'attainment',
+        right: true,
+        value: (row) => orDash(row.attainment, (value) => `${(value * 100).toFixed(3)} %`),
+      },
+      {
+        title: 'customers',
+        right: true,
+        value: (row) => orDash(row.customers, (value) => value.toLocaleString('en-US')),
+      },
+    ],
+    rows,
+  );
+  return {
+    json: rows,
+    text: rows.length === 0 ? 'no tenants yet: pulse tenants create ID --name NAME' : text,
+    exitCode: 0,
+  };
+}
+
+/** `pulse tenants create`: prints the first API key, which is shown only here. */
+export async function createTenant(api: ApiClient, tenant: z.input<typeof NewTenant>): Promise<CommandResult> {
+  const created = await api.post('/api/v1/tenants', NewTenant.parse(tenant), CreatedTenant);
+  return {
+    json: created,
+    text: `tenant ${created.id} created\nAPI key (shown only now): ${created.apiKey}`,
+    exitCode: 0,
+  };
+}
+
+/** `pulse invoices`: invoices of a period with their totals. */
+export async function invoices(api: ApiClient, filter: { period?: string; tenant?: string }): Promise<CommandResult> {
+  const items = await readAll(api, `/api/v1/billing/invoices?${query(filter)}`, Invoice);
+  const text = renderTable(
+    [
+      { title: 'invoice', value: (row) => row.id },
+      { title: 'tenant', value: (row) => row.tenant },
+      { title: 'period', value: (row) => row.period },
+      { title: 'state', value: (row) => row.state },
+      { title: 'lines', right: true, value: (row) => String(row.lines.length) },
+      { title: 'total', right: true, value: (row) => `${row.total} ${row.currency}` },
+    ],
+    items,
+  );
+  return { json: items, text: items.length === 0 ? 'no invoices' : text, exitCode: 0 };
+}
+
+/** `pulse reconcile`: one row a tenant and hand-over, and every hour that differs. Ends with 1 when anything differs. */
+export async function reconcile(api: ApiClient, filter: { period?: string; tenant?: string }): Promise<CommandResult> {
+  const result = await api.get(`/api/v1/billing/reconciliation?${query(filter)}`, Reconciliation);
+  const groups = new Map<
+    string,
+    {
+      tenant: string;
+      signal: string;
+      handover: string;
+      hours: number;
+      from: number;
+      to: number;
+      duplicates: number;
+      pending: number;
+      mismatched: number;
+    }
+  >();
+  for (const { tenant, signal, from, to, counts, state } of result.handovers) {
+    const key = `${tenant}|${signal}|${from}|${to}`;
+    const group = groups.get(key) ?? {
+      tenant,
+      signal,
+      handover: `${from} → ${to}`,
+      hours: 0,
+      from: 0,
+      to: 0,
+      duplicates: 0,
+      pending: 0,
+      mismatched: 0,
+    };
+    group.hours += 1;
+    group.from += counts.from;
+    group.to += counts.to;
+    group.duplicates += counts.duplicates;
+    group.pending += state === 'pending' ? 1 : 0;
+    group.mismatched += state === 'mismatch' ? 1 : 0;
+    groups.set(key, group);
+  }
+  const rows = [...groups.values()];
+  const differing = result.handovers.filter(({ state }) => state === 'mismatch');
+  const figure = (value: number) => value.toLocaleString('en-US');
+  const text = [
+    renderTable(
+      [
+        { title: 'tenant', value: (row) => row.tenant },
+        { title: 'signal', value: (row) => row.signal },
+        { title: 'hand-over', value: (row) => row.handover },
+        { title: 'hours', right: true, value: (row) => figure(row.hours) },
+        { title: 'from', right: true, value: (row) => figure(row.from) },
+        { title: 'to', right: true, value: (row) => figure(row.to) },
+        { title: 'duplicates', right: true, value: (row) => figure(row.duplicates) },
+        { title: 'pending', right: true, value: (row) => figure(row.pending) },
+        {
+          title: 'state',
+          value: (row) =>
+            row.mismatched > 0 ? `MISMATCH in ${row.mismatched} h` : row.pending > 0 ? 'pending' : 'balanced',
+        },
+      ],
+      rows,
+    ),
+    '',
+    ...differing
+      .slice(0, 50)
+      .map(
+        ({ tenant, signal, hour, from, to, counts }) =>
+          `MISMATCH ${tenant} ${signal} ${hour}: ${from} ${counts.from} → ${to} ${counts.to}, duplicates ${counts.duplicates}`,
+      ),
+    ...(differing.length > 50 ? [`… and ${differing.length - 50} more; --json shows all`] : []),
+    result.balanced ? 'balanced' : `NOT BALANCED: ${differing.length} hand-over(s) differ`,
+  ].join('\n');
+  return { json: result, text, exitCode: result.balanced ? 0 : 1 };
+}
+
+const AuditVerification = z.looseObject({ ok: z.boolean() });
+
+/** `pulse audit verify`: checks the hash chain of every change of the control plane. */
+export async function verifyAudit(api: ApiClient): Promise<CommandResult> {
+  const result = await api.get('/api/v1/audit/verify', AuditVerification);
+  const details = Object.entries(result).map(
+    ([key, value]) => `${key}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+  );
+  return { json: result, text: details.join('\n'), exitCode: result.ok ? 0 : 1 };
+}
+
+async function readAll<T extends z.ZodType>(api: ApiClient, path: string, item: T): Promise<z.infer<T>[]> {
+  const items: z.infer<T>[] = [];
+  let cursor: string | null = null;
+  do {
+    const separator = path.includes('?') ? '&' : '?';
+    const page: { items: z.infer<T>[]; nextCursor: string | null } = await api.get(
+      `${path}${cursor === null ? '' : `${separator}cursor=${encodeURIComponent(cursor)}`}`,
+      pageOf(item) as unknown as z.ZodType<{ items: z.infer<T>[]; nextCursor: string | null }>,
+    );
+    items.push(...page.items);
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  return items;
+}
+
+function query(filter: Readonly<Record<string, string | undefined>>): string {
+  const given = Object.entries(filter).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return new URLSearchParams(given).toString();
+}

@@ -1,0 +1,112 @@
+import { Command } from 'commander';
+import { AppError } from 'streams/contract';
+import { ZodError } from 'zod';
+import packageJson from '../package.json' with { type: 'json' };
+import { createApiClient } from './api-client.ts';
+import type { CommandResult } from './commands.ts';
+
+/** Exit code for "a reading failed": the answer is unknown, which is not the same as wrong. */
+const readingFailed = 3;
+const wrongUse = 2;
+
+const program = new Command('pulse')
+  .description('DotMac Pulse: telemetry, service levels, usage, invoices and decisions')
+  .version(packageJson.version)
+  .showHelpAfterError()
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : wrongUse))
+  .addHelpText(
+    'after',
+    '\nEnvironment: PULSE_URL (http://127.0.0.1:8000), PULSE_TOKEN, or PULSE_DATA_DIR (./data) to read operator.token from.\nExit codes: 0 fine, 1 the check failed, 2 wrong use or input, 3 a reading failed.',
+  );
+
+type Api = ReturnType<typeof createApiClient>;
+type Commands = typeof import('./commands.ts');
+
+/** Runs a command against the server and prints its text, or with --json what a program reads. */
+function serverAction<Options extends { json?: boolean }>(
+  run: (commands: Commands, api: Api, options: Options, args: string[]) => Promise<CommandResult>,
+) {
+  return async (...received: unknown[]) => {
+    const command = received.at(-1) as Command;
+    const options = command.opts<Options>();
+    try {
+      const result = await run(await import('./commands.ts'), createApiClient(process.env), options, command.args);
+      process.stdout.write(`${options.json === true ? JSON.stringify(result.json, null, 2) : result.text}\n`);
+      process.exitCode = result.exitCode;
+    } catch (error) {
+      process.stderr.write(`pulse: ${describe(error)}\n`);
+      process.exitCode = error instanceof ZodError ? wrongUse : readingFailed;
+    }
+  };
+}
+
+function describe(error: unknown): string {
+  if (error instanceof ZodError)
+    return error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+  if (error instanceof AppError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+const json = ['--json', 'print JSON instead of a table'] as const;
+const period = ['--period <yyyy-mm>', 'the month; the running one when left out'] as const;
+const tenant = ['--tenant <id>', 'one tenant only'] as const;
+
+program
+  .command('status')
+  .summary('is the server ready, and how is the fleet')
+  .option(...json)
+  .action(serverAction((commands, api) => commands.status(api)));
+
+const tenants = program
+  .command('tenants')
+  .summary('list tenants')
+  .option(...json)
+  .action(serverAction((commands, api) => commands.tenants(api)));
+tenants
+  .command('create <id>')
+  .summary('create a tenant and print its first API key')
+  .requiredOption('--name <name>', 'display name')
+  .option('--tier <tier>', 'micro, small, medium, large or xlarge')
+  .option('--plan <plan>', 'basic, professional or enterprise')
+  .option('--region <region>')
+  .option('--currency <code>')
+  .option('--time-zone <zone>', 'IANA name such as Europe/Dublin')
+  .option(...json)
+  .action(
+    serverAction((commands, api, { json: _json, ...options }: { json?: boolean; name: string }, [id = '']) =>
+      commands.createTenant(api, { ...options, id } as Parameters<Commands['createTenant']>[1]),
+    ),
+  );
+
+program
+  .command('invoices')
+  .summary('invoices of a month')
+  .option(...period)
+  .option(...tenant)
+  .option(...json)
+  .action(
+    serverAction((commands, api, { json: _json, ...filter }: { json?: boolean; period?: string; tenant?: string }) =>
+      commands.invoices(api, filter),
+    ),
+  );
+
+program
+  .command('reconcile')
+  .summary('compare what was accepted, logged, stored and rolled up, hour by hour')
+  .option(...period)
+  .option(...tenant)
+  .option(...json)
+  .action(
+    serverAction((commands, api, { json: _json, ...filter }: { json?: boolean; period?: string; tenant?: string }) =>
+      commands.reconcile(api, filter),
+    ),
+  );
+
+const audit = program.command('audit').summary('the audit chain');
+audit
+  .command('verify')
+  .summary('check the hash chain of every change')
+  .option(...json)
+  .action(serverAction((commands, api) => commands.verifyAudit(api)));
+
+await program.parseAsync();
