@@ -10,7 +10,7 @@ CREATE TABLE series (
   unit LowCardinality(String),
   scope LowCardinality(String) COMMENT 'instrumentation scope name@version',
   bounds Array(Float64) COMMENT 'histogram bucket bounds, empty otherwise',
-  attributes Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'point attributes and, under resource., resource attributes',
+  attributes Map(LowCardinality(String), String) COMMENT 'point attributes and, under resource., resource attributes' CODEC(ZSTD(1)),
   first_seen DateTime('UTC'),
   items Array(String) ALIAS arrayMap((k, v) -> concat(k, '=', v), mapKeys(attributes), mapValues(attributes)),
   INDEX items_text items TYPE text(tokenizer = 'array')

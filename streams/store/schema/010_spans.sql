@@ -1,11 +1,11 @@
 -- One row a span, columns of the OpenTelemetry ClickHouse exporter plus the tenant; view otel_traces gives its hex ids.
 CREATE TABLE spans (
   tenant UInt32 CODEC(ZSTD(1)),
-  Timestamp DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'span start',
+  Timestamp DateTime64(9, 'UTC') COMMENT 'span start' CODEC(Delta(8), ZSTD(1)),
   TraceId FixedString(16), SpanId FixedString(8), ParentSpanId FixedString(8), TraceState String CODEC(ZSTD(1)),
   SpanName LowCardinality(String), SpanKind LowCardinality(String), ServiceName LowCardinality(String),
   ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)), ScopeName LowCardinality(String), ScopeVersion LowCardinality(String),
-  SpanAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)), Duration UInt64 CODEC(ZSTD(1)) COMMENT 'nanoseconds',
+  SpanAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)), Duration UInt64 COMMENT 'nanoseconds' CODEC(ZSTD(1)),
   StatusCode LowCardinality(String), StatusMessage String CODEC(ZSTD(1)),
   `Events.Timestamp` Array(DateTime64(9, 'UTC')) CODEC(ZSTD(1)), `Events.Name` Array(String) CODEC(ZSTD(1)), `Events.Attributes` Array(Map(String, String)) CODEC(ZSTD(1)),
   `Links.TraceId` Array(String) CODEC(ZSTD(1)), `Links.SpanId` Array(String) CODEC(ZSTD(1)), `Links.TraceState` Array(String) CODEC(ZSTD(1)), `Links.Attributes` Array(Map(String, String)) CODEC(ZSTD(1)),

@@ -1,7 +1,7 @@
 -- One row a log record, columns of the OpenTelemetry ClickHouse exporter plus the tenant; view otel_logs gives its hex ids.
 CREATE TABLE log_records (
   tenant UInt32 CODEC(ZSTD(1)),
-  Timestamp DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'time, or else observed time',
+  Timestamp DateTime64(9, 'UTC') COMMENT 'time, or else observed time' CODEC(Delta(8), ZSTD(1)),
   TraceId FixedString(16), SpanId FixedString(8), TraceFlags UInt8, SeverityText LowCardinality(String), SeverityNumber UInt8, ServiceName LowCardinality(String),
   Body String CODEC(ZSTD(1)), ResourceSchemaUrl LowCardinality(String), ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
   ScopeSchemaUrl LowCardinality(String), ScopeName LowCardinality(String), ScopeVersion LowCardinality(String), ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),

@@ -1,0 +1,95 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ClickHouseClient } from '@clickhouse/client';
+import type { Session } from 'chdb';
+
+/** One connection: the client for statements and, made on first use, a session for streams (the client's connection materialises every answer). */
+export interface EngineConnection {
+  readonly client: ClickHouseClient;
+  session(): Session;
+  close(): Promise<void>;
+}
+
+export interface ChdbEngine {
+  readonly connections: readonly EngineConnection[];
+  close(): Promise<void>;
+}
+
+/**
+ * Pools of an engine that shares two cores with everything else. Four merge threads throttle inserts instead of letting parts grow;
+ * the schedule pool's default of hundreds of threads costs memory for nothing in one process.
+ */
+const serverConfig = `<clickhouse>
+  <background_pool_size>4</background_pool_size>
+  <background_schedule_pool_size>8</background_schedule_pool_size>
+  <background_common_pool_size>2</background_common_pool_size>
+  <background_fetches_pool_size>1</background_fetches_pool_size>
+  <background_move_pool_size>1</background_move_pool_size>
+  <index_mark_cache_size>67108864</index_mark_cache_size>
+  <max_thread_pool_size>256</max_thread_pool_size>
+</clickhouse>
+`;
+
+/**
+ * Opens the embedded engine on `dir` with its memory capped for the whole process, then `connections` connections on the same path.
+ *
+ * *Shape* the first session carries the caps and stays open: settings given to later connections do not reach the server part.
+ */
+export async function openChdbEngine(options: {
+  dir: string;
+  memoryBytes: number;
+  connections: number;
+}): Promise<ChdbEngine> {
+  const data = join(options.dir, 'engine');
+  await mkdir(data, { recursive: true });
+  const config = join(options.dir, 'engine.xml');
+  await writeFile(config, serverConfig);
+  // The engine's library costs 150 MB of address space to load: a process that only imports this folder does not pay for it.
+  const [{ Session, drainPending }, { createChdbConnection }, { createClient }] = await Promise.all([
+    import('chdb'),
+    import('chdb/connection'),
+    import('@clickhouse/client'),
+  ]);
+  const root = new Session(data, {
+    connectionArgs: [
+      `--max_server_memory_usage=${options.memoryBytes}`,
+      '--mark_cache_size=67108864',
+      '--primary_index_cache_size=67108864',
+      `--config-file=${config}`,
+    ],
+  });
+  const connect = (): EngineConnection => {
+    const connection = createChdbConnection({ path: data });
+    // The client's public options do not name the injected connection yet.
+    const client = createClient({ connection } as unknown as Parameters<typeof createClient>[0]);
+    let session: Session | undefined;
+    return {
+      client,
+      session() {
+        session ??= new Session(data);
+        return session;
+      },
+      async close() {
+        session?.close();
+        await client.close();
+      },
+    };
+  };
+  const connections = Array.from({ length: options.connections }, connect);
+  return {
+    connections,
+    async close() {
+      for (const connection of connections) await connection.close();
+      root.close();
+      await drainPending();
+    },
+  };
+}
+
+/** An empty folder for blocks on their way into the engine; what a killed process left behind goes. */
+export async function emptyBlockFolder(dir: string): Promise<string> {
+  const folder = join(dir, 'blocks');
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  return folder;
+}

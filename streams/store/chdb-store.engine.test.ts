@@ -1,0 +1,182 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { applyMigrations, readMigrations, statements } from './migrations.ts';
+import type { Block } from './port.ts';
+import { adHoc, fixedClock, openStoreFixture, rowsOf, type StoreFixture } from './store-fixture.ts';
+
+const day = 86_400_000;
+const start = Date.UTC(2026, 9, 1);
+
+let fixture: StoreFixture;
+beforeAll(async () => {
+  fixture = await openStoreFixture();
+});
+afterAll(() => fixture.close());
+
+/** `rows` samples of one tenant, spread over `days` day partitions. */
+function samples(tenant: number, rows: number, days: number): Block {
+  const time = Float64Array.from(
+    { length: rows },
+    (_, row) => start + (row % days) * day + Math.floor(row / days) * 1000,
+  );
+  return {
+    table: 'samples',
+    rows,
+    columns: [
+      { name: 'tenant', type: 'UInt32', values: new Uint32Array(rows).fill(tenant) },
+      { name: 'series', type: 'UInt64', values: new BigUint64Array(rows).fill(7n) },
+      { name: 'time', type: "DateTime64(3, 'UTC')", values: time },
+      { name: 'value', type: 'Float64', values: new Float64Array(rows).map((_, row) => row) },
+      { name: 'start', type: "DateTime64(3, 'UTC')", values: new Float64Array(rows) },
+      { name: 'received', type: "DateTime('UTC')", values: new Uint32Array(rows).fill(start / 1000) },
+      { name: 'flags', type: 'UInt8', values: new Uint8Array(rows) },
+      { name: 'retention_days', type: 'UInt16', values: new Uint16Array(rows).fill(400) },
+    ],
+  };
+}
+const plainCount = async (tenant: number) =>
+  Number((await rowsOf(fixture.store, `SELECT count() AS n FROM samples WHERE tenant = ${tenant}`))[0]?.['n']);
+
+describe('insert', () => {
+  test('a repeated token over several day partitions is dropped, also after reopening', async () => {
+    const block = samples(1, 3000, 5);
+    await fixture.store.insert(block, 'e-telemetry-0-0-9');
+    await fixture.store.insert(block, 'e-telemetry-0-0-9');
+    expect(await plainCount(1)).toBe(3000);
+    await fixture.reopen();
+    await fixture.store.insert(block, 'e-telemetry-0-0-9');
+    expect(await plainCount(1)).toBe(3000);
+    await fixture.store.insert(block, 'e-telemetry-0-10-19');
+    const [row] = await rowsOf(fixture.store, 'SELECT count() AS n FROM samples FINAL WHERE tenant = 1');
+    expect(row?.['n']).toBe('3000');
+  });
+
+  test('a block beyond the row limit is split and still written once', async () => {
+    const block = samples(2, 700_001, 1);
+    await fixture.store.insert(block, 'big');
+    await fixture.store.insert(block, 'big');
+    expect(await plainCount(2)).toBe(700_001);
+  });
+
+  test('leftover block files go at start and none stays behind', async () => {
+    writeFileSync(join(fixture.dir, 'blocks', 'leftover.native'), 'x');
+    await fixture.reopen();
+    expect(readdirSync(join(fixture.dir, 'blocks'))).toEqual([]);
+  });
+});
+
+describe('query', () => {
+  test('64-bit integers and decimals come back exactly', async () => {
+    const [row] = await rowsOf(
+      fixture.store,
+      "SELECT toUInt64('18446744073709551615') AS u, toInt64('-9223372036854775808') AS i, toDecimal128('12345678901234567890123456.000000000001', 12) AS d",
+    );
+    expect(row).toEqual({
+      u: '18446744073709551615',
+      i: '-9223372036854775808',
+      d: '12345678901234567890123456.000000000001',
+    });
+  });
+
+  test('parameters of every kind arrive as values, never as SQL', async () => {
+    const query = {
+      ...adHoc('SELECT {s:String} AS s, {a:Array(String)} AS a, {n:UInt64} AS n SETTINGS max_threads = 1'),
+      params: z.object({ s: z.string(), a: z.array(z.string()), n: z.bigint() }),
+    };
+    const s = "'; DROP TABLE samples; -- \\ \n\t{x:String}";
+    const params = { s, a: ["it's", 'a,b]', s], n: 2n ** 64n - 1n };
+    expect(await fixture.store.query(query, params)).toEqual([{ s, a: params.a, n: '18446744073709551615' }]);
+    const streamed = [];
+    for await (const row of fixture.store.stream(query, params)) streamed.push(row);
+    expect(streamed).toEqual([{ s, a: params.a, n: '18446744073709551615' }]);
+  });
+
+  test('a row of another shape is refused with its column', async () => {
+    const query = { ...adHoc("SELECT 'x' AS n"), row: z.object({ n: z.number() }) };
+    await expect(fixture.store.query(query, {})).rejects.toMatchObject({ code: 'store.row_invalid', field: 'n' });
+  });
+
+  test('errors carry codes: wrong SQL, time limit, memory limit', async () => {
+    await expect(rowsOf(fixture.store, 'SELECT nothing')).rejects.toMatchObject({
+      code: 'store.query_failed',
+      retryable: false,
+    });
+    const slow = adHoc('SELECT sum(sleepEachRow(0.1)) FROM numbers(50) SETTINGS max_block_size = 1');
+    await expect(fixture.store.query(slow, {}, { timeoutSeconds: 1 })).rejects.toMatchObject({
+      code: 'store.timeout',
+      retryable: true,
+    });
+    const large = adHoc('SELECT length(groupArray(number)) FROM numbers(50000000)');
+    await expect(fixture.store.query(large, {}, { maxMemoryBytes: 20_000_000 })).rejects.toMatchObject({
+      code: 'store.unavailable',
+      retryable: true,
+    });
+    const stream = fixture.store.stream(adHoc('SELECT throwIf(number = 30000) FROM numbers(100000)'), {});
+    await expect(Array.fromAsync(stream)).rejects.toMatchObject({ code: 'store.query_failed' });
+    expect(await rowsOf(fixture.store, 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
+  });
+
+  test('a stream of a million rows leaves the event loop free', async () => {
+    let longest = 0;
+    let last = performance.now();
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    let rows = 0;
+    for await (const _ of fixture.store.stream(adHoc('SELECT number, toString(number) AS s FROM numbers(1000000)'), {}))
+      rows++;
+    clearInterval(timer);
+    expect(rows).toBe(1_000_000);
+    expect(longest).toBeLessThan(250);
+  });
+
+  test('more streams than connections wait for each other and do not starve queries', async () => {
+    const count = async () => {
+      let rows = 0;
+      for await (const _ of fixture.store.stream(adHoc('SELECT number FROM numbers(20000)'), {})) rows++;
+      return rows;
+    };
+    const all = await Promise.all([count(), count(), count(), count(), rowsOf(fixture.store, 'SELECT 1 AS n')]);
+    expect(all).toEqual([20_000, 20_000, 20_000, 20_000, [{ n: 1 }]]);
+  });
+});
+
+describe('migrations', () => {
+  const shape = (database: string) =>
+    rowsOf(
+      fixture.store,
+      `SELECT name, replaceAll(create_table_query, '${database}.', '') AS created FROM system.tables WHERE database = '${database}' AND name != 'schema_migrations' ORDER BY name`,
+    );
+
+  test('migrations from empty give the desired schema', async () => {
+    const migrated = await shape('default');
+    await fixture.store.execute('CREATE DATABASE desired ENGINE = Atomic');
+    const folder = new URL('./schema/', import.meta.url);
+    for (const file of readdirSync(folder)
+      .filter((name) => name.endsWith('.sql'))
+      .sort()) {
+      for (const statement of statements(readFileSync(new URL(file, folder), 'utf8'))) {
+        const placed = statement.replaceAll(/(CREATE (?:TABLE|VIEW) |FROM )(\w+)/g, '$1desired.$2');
+        await fixture.store.execute(placed);
+      }
+    }
+    expect(migrated.length).toBeGreaterThan(15);
+    expect(await shape('desired')).toEqual(migrated);
+  });
+
+  test('applying again does nothing, a changed file and a newer version are refused', async () => {
+    const known = readMigrations();
+    const clock = fixedClock(0);
+    expect(await applyMigrations(fixture.store, known, clock)).toEqual([]);
+    const changed = known.map((migration) => ({ ...migration, checksum: 'other' }));
+    await expect(applyMigrations(fixture.store, changed, clock)).rejects.toMatchObject({
+      code: 'store.migration_changed',
+    });
+    const next = { version: known.length + 1, name: 'next', sql: 'SELECT 1', checksum: 'c' };
+    expect(await applyMigrations(fixture.store, [...known, next], clock)).toEqual([next]);
+    await expect(fixture.reopen()).rejects.toMatchObject({ code: 'store.newer_version' });
+  });
+});
