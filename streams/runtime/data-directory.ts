@@ -5,6 +5,8 @@ import { AppError } from '../contract/index.ts';
 
 /** Version of the data directory's layout as a whole; engines keep their own below it. */
 const layoutVersion = 1;
+/** SQLITE_BUSY. Source: sqlite.org/rescode.html */
+const sqliteBusy = 5;
 
 /**
  * Takes the data directory for this process alone and checks that this version can read it.
@@ -37,7 +39,7 @@ function takeLock(dir: string): DatabaseSync {
     return database;
   } catch (cause) {
     database?.close();
-    if (String((cause as { errcode?: number }).errcode) === '5' || /locked/.test(String(cause))) {
+    if ((cause as { errcode?: number }).errcode === sqliteBusy) {
       throw new AppError(
         'data.in_use',
         `the data directory ${dir} is in use by another Pulse process: stop it, or set PULSE_DATA_DIR`,
