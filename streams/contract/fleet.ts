@@ -8,6 +8,8 @@ export const FleetRow = z.object({
   lastSeenAt: z.string().nullable(),
   attainment: z.number().nullable(),
   budgetRemaining: z.number().nullable(),
+  /** Seconds of bad time that the period's error budget still allows, negative when overspent; absent from a server that does not say. */
+  budgetRemainingSeconds: z.number().nullable().optional(),
   customers: z.number().nullable(),
   /** Daily mean of active customers, oldest first, for the sparkline. */
   customersTrend: z.array(z.number().nullable()),

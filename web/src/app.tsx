@@ -1,0 +1,62 @@
+import { lazy, Suspense } from 'react';
+import { Navigate, Outlet, Route, Routes, useParams } from 'react-router';
+import { useSession, useSessionState } from './api/session.tsx';
+import { ErrorState, Skeleton } from './components/feedback.tsx';
+import { Frame } from './frame/frame.tsx';
+import { FleetPage } from './pages/fleet/fleet-page.tsx';
+import { NotFoundPage } from './pages/not-found-page.tsx';
+import { SignInPage } from './pages/sign-in/sign-in-page.tsx';
+
+const TenantPage = lazy(async () => ({ default: (await import('./pages/tenant/tenant-page.tsx')).TenantPage }));
+
+/** Sign-in, or the pages that the role may see. */
+export function App() {
+  const { status, failure, retry } = useSessionState();
+  if (failure !== null) {
+    return (
+      <main className="sign-in">
+        <ErrorState what="Your sign-in could not be checked" error={failure} onRetry={retry} />
+      </main>
+    );
+  }
+  if (status === 'starting') return <Skeleton height={120} label="Checking your sign-in" />;
+  if (status === 'signed-out') return <SignInPage />;
+  return <SignedIn />;
+}
+
+function SignedIn() {
+  const session = useSession();
+  const own = `/tenants/${session.tenantId ?? ''}`;
+  return (
+    <Routes>
+      <Route
+        element={
+          <Frame>
+            <Suspense fallback={<Skeleton height={480} label="Opening the page" />}>
+              <Outlet />
+            </Suspense>
+          </Frame>
+        }
+      >
+        {session.role === 'tenant' ? (
+          <>
+            <Route path="/tenants/:id" element={<OwnTenant own={own} id={session.tenantId ?? ''} />} />
+            <Route path="*" element={<Navigate to={own} replace />} />
+          </>
+        ) : (
+          <>
+            <Route path="/" element={<FleetPage />} />
+            <Route path="/tenants/:id" element={<TenantPage />} />
+            <Route path="*" element={<NotFoundPage />} />
+          </>
+        )}
+      </Route>
+    </Routes>
+  );
+}
+
+/** A tenant's key opens its own page; any other address leads there. */
+function OwnTenant({ own, id }: { readonly own: string; readonly id: string }) {
+  const { id: wanted } = useParams();
+  return wanted === id ? <TenantPage /> : <Navigate to={own} replace />;
+}

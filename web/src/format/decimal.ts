@@ -1,0 +1,58 @@
+import { missing } from './locale.ts';
+
+interface Scaled {
+  readonly digits: bigint;
+  readonly scale: number;
+}
+
+function parseDecimal(text: string): Scaled {
+  const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text);
+  if (match === null) throw new RangeError(`not a decimal: ${text}`);
+  const [, sign = '', whole = '0', fraction = ''] = match;
+  return { digits: BigInt(`${sign}${whole}${fraction}`), scale: fraction.length };
+}
+
+function align(left: string, right: string): { a: bigint; b: bigint; scale: number } {
+  const [a, b] = [parseDecimal(left), parseDecimal(right)];
+  const scale = Math.max(a.scale, b.scale);
+  return { a: a.digits * 10n ** BigInt(scale - a.scale), b: b.digits * 10n ** BigInt(scale - b.scale), scale };
+}
+
+function toText(digits: bigint, scale: number): string {
+  const sign = digits < 0n ? '-' : '';
+  const padded = (digits < 0n ? -digits : digits).toString().padStart(scale + 1, '0');
+  const whole = padded.slice(0, padded.length - scale);
+  const fraction = scale === 0 ? '' : `.${padded.slice(padded.length - scale)}`;
+  return `${sign}${whole}${fraction}`;
+}
+
+/** Adds two decimals exactly, without a float in between. */
+export function addDecimals(left: string, right: string): string {
+  const { a, b, scale } = align(left, right);
+  return toText(a + b, scale);
+}
+
+/** Orders two decimals exactly: negative, zero or positive as `Array.sort` wants it. */
+export function compareDecimals(left: string, right: string): number {
+  const { a, b } = align(left, right);
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Drops zeros at the end of the fraction: `12.500` becomes `12.5`. */
+export function trimDecimal(text: string): string {
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+}
+
+function group(whole: string): string {
+  return whole.replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** Writes a quantity with digit groups and at most `places` decimals, cut not rounded and marked with `…` when digits are left out. */
+export function formatQuantity(text: string | null, places = 3): string {
+  if (text === null) return missing;
+  const trimmed = trimDecimal(text);
+  const [whole = '0', fraction = ''] = trimmed.replace('-', '').split('.');
+  const sign = trimmed.startsWith('-') ? '−' : '';
+  const shown = fraction.slice(0, places);
+  return `${sign}${group(whole)}${shown === '' ? '' : `.${shown}`}${fraction.length > places ? '…' : ''}`;
+}

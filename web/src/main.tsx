@@ -1,0 +1,43 @@
+import '@fontsource-variable/inter/wght.css';
+import 'uplot/dist/uPlot.min.css';
+import './theme/tokens.css';
+import './theme/base.css';
+import './theme/frame.css';
+import './theme/parts.css';
+import './theme/tenant.css';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { BrowserRouter } from 'react-router';
+import { AppError } from 'streams/contract';
+import { SessionProvider } from './api/session.tsx';
+import { App } from './app.tsx';
+import { startTheme } from './theme/theme.ts';
+
+startTheme();
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // Only what may succeed later is tried again; a refusal is shown at once.
+      retry: (count, error) => error instanceof AppError && error.retryable && count < 2,
+      retryDelay: (count) => 500 * 2 ** count,
+      staleTime: 5_000,
+      refetchOnWindowFocus: true,
+    },
+  },
+});
+
+const root = document.getElementById('root');
+if (root === null) throw new Error('invariant: index.html has a root');
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={client}>
+      <SessionProvider>
+        <BrowserRouter>
+          <App />
+        </BrowserRouter>
+      </SessionProvider>
+    </QueryClientProvider>
+  </StrictMode>,
+);

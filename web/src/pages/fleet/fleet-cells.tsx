@@ -1,0 +1,99 @@
+import { memo } from 'react';
+import { Sparkline } from '../../components/sparkline.tsx';
+import { Status, type Tone } from '../../components/status.tsx';
+import { formatAttainment, formatBudget, formatCount, formatPercent } from '../../format/figure.ts';
+import { missing } from '../../format/locale.ts';
+import { formatMoney } from '../../format/money.ts';
+import { formatInstant, formatRelative } from '../../format/time.ts';
+import type { FleetEntry, HealthState } from './fleet-rows.ts';
+import { isBreaching } from './fleet-rows.ts';
+
+export const healthWords: Record<HealthState, { word: string; tone: Tone }> = {
+  up: { word: 'Healthy', tone: 'good' },
+  degraded: { word: 'Degraded', tone: 'warning' },
+  down: { word: 'Down', tone: 'critical' },
+  unmeasured: { word: 'Not measured', tone: 'unknown' },
+};
+
+/** Health of a tenant, with the time of its last sign of life on hover. */
+export function HealthCell({ entry }: { readonly entry: FleetEntry }) {
+  const { word, tone } = healthWords[entry.health];
+  const title =
+    entry.lastSeenAt === null
+      ? 'Nothing was received from this tenant yet'
+      : `Last heard ${formatInstant(entry.lastSeenAt, entry.tenant.timeZone)}, ${formatRelative(Date.parse(entry.lastSeenAt), Date.now())}`;
+  return <Status tone={tone} word={word} title={title} />;
+}
+
+/** Attainment with three decimals and what is left of the error budget. */
+export function AttainmentCell({ entry }: { readonly entry: FleetEntry }) {
+  if (entry.attainment === null) {
+    return (
+      <span className="figure" title="No minute was measured in this period">
+        {missing} <small>not measured</small>
+      </span>
+    );
+  }
+  return (
+    <span className="figure">
+      {formatAttainment(entry.attainment)}{' '}
+      <small className={isBreaching(entry) ? 'tone-critical' : undefined}>{budgetText(entry)}</small>
+    </span>
+  );
+}
+
+function budgetText(entry: FleetEntry): string {
+  const seconds = entry.budgetRemainingSeconds ?? null;
+  if (seconds !== null) return seconds < 0 ? `${formatBudget(-seconds)} over` : `${formatBudget(seconds)} left`;
+  if (entry.budgetRemaining === null) return 'budget unknown';
+  return entry.budgetRemaining < 0
+    ? `${formatPercent(-entry.budgetRemaining)} over budget`
+    : `${formatPercent(entry.budgetRemaining)} budget left`;
+}
+
+/** Active customers with the trend of their daily mean. */
+export const CustomersCell = memo(function CustomersCell({ entry }: { readonly entry: FleetEntry }) {
+  const known = entry.customersTrend.filter((value) => value !== null);
+  const label = `Customers over ${entry.customersTrend.length} days, from ${formatCount(known[0] ?? null)} to ${formatCount(known.at(-1) ?? null)}`;
+  return (
+    <span className="figure with-spark">
+      <Sparkline values={entry.customersTrend} label={label} />
+      <span title={entry.customers === null ? 'No measurement of active customers yet' : String(entry.customers)}>
+        {formatCount(entry.customers)}
+      </span>
+    </span>
+  );
+});
+
+/** Total of the draft invoice; a dash with the reason where it could not be read. */
+export function BillCell(props: { readonly entry: FleetEntry; readonly reason: string }) {
+  const { invoice } = props.entry;
+  if (invoice === null) {
+    return (
+      <span className="figure" title={props.reason}>
+        {missing}
+      </span>
+    );
+  }
+  return (
+    <span
+      className="figure"
+      title={`${invoice.total} ${invoice.currency} in ${invoice.lines.length} lines, as of ${formatInstant(invoice.asOf, invoice.timeZone)}`}
+    >
+      {formatMoney(invoice.total, invoice.currency)}
+    </span>
+  );
+}
+
+/** Number of decisions that wait. */
+export function DecisionsCell({ entry }: { readonly entry: FleetEntry }) {
+  const { openDecisions } = entry;
+  if (openDecisions === null) {
+    return (
+      <span className="figure" title="Decisions could not be read">
+        {missing}
+      </span>
+    );
+  }
+  return <span className={openDecisions === 0 ? 'figure faint' : 'figure count-badge'}>{openDecisions}</span>;
+}

@@ -1,0 +1,124 @@
+import { useQuery } from '@tanstack/react-query';
+import { useDeferredValue, useMemo } from 'react';
+import { fleetQuery, invoicesQuery, openDecisionsQuery } from '../../api/queries.ts';
+import { useSession } from '../../api/session.tsx';
+import { Updated } from '../../components/clock.tsx';
+import { codeOf, EmptyState, ErrorState, SkeletonRows } from '../../components/feedback.tsx';
+import { formatPeriod, periodOf } from '../../format/time.ts';
+import { FleetFilters } from './fleet-filters.tsx';
+import { billTotals, filterEntries, fleetSentence, joinFleet, sortEntries } from './fleet-rows.ts';
+import { FleetTable } from './fleet-table.tsx';
+import { useFleetView } from './fleet-view.ts';
+
+/** Answers "is everybody well, and what do they owe" at a glance. */
+export function FleetPage() {
+  const { token } = useSession();
+  const period = periodOf(Date.now(), 'UTC');
+  const fleet = useQuery(fleetQuery(token));
+  const invoices = useQuery(invoicesQuery(token, period));
+  const decisions = useQuery(openDecisionsQuery(token));
+  const controls = useFleetView();
+  const { view } = controls;
+  const text = useDeferredValue(view.text);
+
+  const all = useMemo(
+    () => joinFleet(fleet.data ?? [], invoices.data, decisions.data),
+    [fleet.data, invoices.data, decisions.data],
+  );
+  const shown = sortEntries(filterEntries(all, view.health, view.breaching, text), view.sorting);
+  const refresh = () => {
+    void fleet.refetch();
+    void invoices.refetch();
+    void decisions.refetch();
+  };
+
+  if (fleet.data === undefined) {
+    return (
+      <div className="page">
+        <h1>Fleet</h1>
+        {fleet.error === null ? (
+          <SkeletonRows rows={12} label="Reading the fleet" />
+        ) : (
+          <ErrorState what="The fleet could not be read" error={fleet.error} onRetry={refresh} />
+        )}
+      </div>
+    );
+  }
+  const totals = billTotals(all);
+  const billReason =
+    invoices.error === null
+      ? invoices.isPending
+        ? 'reading'
+        : 'No invoice for this period yet'
+      : `Invoices could not be read: ${codeOf(invoices.error)}`;
+  return (
+    <div className="page">
+      <header className="page-head">
+        <div>
+          <h1>{all.length === 0 ? 'Fleet' : fleetSentence(all)}</h1>
+          <p className="page-note">
+            {totals !== '' && (
+              <>
+                {formatPeriod(period)} so far: <strong>{totals}</strong>
+              </>
+            )}
+          </p>
+        </div>
+        <Updated at={fleet.dataUpdatedAt} busy={fleet.isFetching} onRefresh={refresh} />
+      </header>
+      {fleet.error !== null && (
+        <ErrorState
+          compact
+          what="The fleet could not be refreshed; older figures are shown"
+          error={fleet.error}
+          onRetry={refresh}
+        />
+      )}
+      {invoices.error !== null && (
+        <ErrorState
+          compact
+          what="Bills could not be read"
+          error={invoices.error}
+          onRetry={() => void invoices.refetch()}
+        />
+      )}
+      {decisions.error !== null && (
+        <ErrorState
+          compact
+          what="Decisions could not be read"
+          error={decisions.error}
+          onRetry={() => void decisions.refetch()}
+        />
+      )}
+      {all.length === 0 ? (
+        <EmptyState title="No tenant yet">
+          <p>Create the first one; it appears here as soon as it exists.</p>
+          <pre className="command">
+            {
+              'curl -X POST http://127.0.0.1:8000/api/v1/tenants \\\n  -H "Authorization: Bearer $PULSE_TOKEN" \\\n  -H "Content-Type: application/json" \\\n  -d \'{"id":"isp-alpha","name":"ISP Alpha"}\''
+            }
+          </pre>
+        </EmptyState>
+      ) : (
+        <>
+          <FleetFilters all={all} shown={shown.length} controls={controls} />
+          {shown.length === 0 ? (
+            <EmptyState title="No tenant matches these filters">
+              <button type="button" className="button" onClick={controls.clearFilters}>
+                Clear the filters
+              </button>
+            </EmptyState>
+          ) : (
+            <FleetTable
+              entries={shown}
+              sorting={view.sorting}
+              hidden={view.hidden}
+              billReason={billReason}
+              onSort={controls.sortBy}
+            />
+          )}
+        </>
+      )}
+    </div>
+  );
+}
