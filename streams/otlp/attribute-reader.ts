@@ -1,11 +1,17 @@
 import { malformed, maxDepth, type WireReader } from './wire-reader.ts';
 
 const internedBytes = 64;
-const slots = 8192;
 
-/** Strings that come again and again (attribute names, service names), decoded once. *Shape* direct-mapped, 8,192 places, ASCII up to 64 bytes: bounded whatever comes in. */
+/** Strings that come again and again (attribute names, service names), decoded once. *Shape* direct-mapped, ASCII up to 64 bytes: bounded whatever comes in. */
 export class StringCache {
-  readonly #texts: string[] = new Array<string>(slots).fill('');
+  readonly #texts: string[];
+  readonly #mask: number;
+
+  /** `slots` is a power of two. */
+  constructor(slots = 8192) {
+    this.#texts = new Array<string>(slots).fill('');
+    this.#mask = slots - 1;
+  }
 
   read(reader: WireReader, start: number, end: number): string {
     const length = end - start;
@@ -20,7 +26,7 @@ export class StringCache {
       hash = Math.imul(hash ^ byte, 0x01000193);
     }
     if (seen >= 0x80) return reader.text(start, end);
-    const slot = (hash ^ (hash >>> 15)) & (slots - 1);
+    const slot = (hash ^ (hash >>> 15)) & this.#mask;
     const candidate = this.#texts[slot] ?? '';
     if (candidate.length === length && isSame(candidate, view, start)) return candidate;
     const text = reader.text(start, end);

@@ -1,4 +1,5 @@
 export { createOtlpDecoder, type OtlpDecoderOptions } from './decoder.ts';
+export { encodeOtlp, otlpJsonToProtobuf } from './json.ts';
 export type {
   DecodedMetrics,
   ExemplarRow,
@@ -14,4 +15,6 @@ export type {
   SummaryRow,
   TimeBounds,
 } from './port.ts';
-export { timeBounds } from './time-bounds.ts';
+export { exportResponse, type OtlpContentType, statusBody } from './responses.ts';
+export { scanOtlp } from './scan.ts';
+export { type RejectReason, timeBounds } from './time-bounds.ts';
