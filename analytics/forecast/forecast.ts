@@ -51,7 +51,11 @@ function fillGaps(series: readonly (number | null)[]): { values: number[]; missi
   return { values, missing };
 }
 
-function bounded(mean: readonly number[], widths: readonly number[], nonNegative: boolean): Pick<Forecast, 'mean' | 'lower' | 'upper'> {
+function bounded(
+  mean: readonly number[],
+  widths: readonly number[],
+  nonNegative: boolean,
+): Pick<Forecast, 'mean' | 'lower' | 'upper'> {
   const floor = nonNegative ? 0 : -Number.MAX_VALUE;
   const clamp = (value: number): number => Math.min(Number.MAX_VALUE, Math.max(floor, value));
   return {
@@ -103,7 +107,11 @@ export function forecast(series: readonly (number | null)[], options: ForecastOp
   const gaps = filled.missing === 0 ? '' : `; ${filled.missing} missing values were filled between their neighbours`;
   const first = values[0] ?? 0;
   if (values.length < 8) {
-    return fallback(values, options, `only ${values.length} values: too few to judge methods, the last value is repeated${gaps}`);
+    return fallback(
+      values,
+      options,
+      `only ${values.length} values: too few to judge methods, the last value is repeated${gaps}`,
+    );
   }
   if (values.every((value) => value === first)) {
     const mean = Array.from({ length: options.horizon }, () => first);

@@ -56,7 +56,9 @@ function countBelow(value: number, buckets: Buckets): number {
 export function mergeBuckets(parts: readonly Buckets[]): Buckets {
   const first = parts[0];
   if (first === undefined) return { bounds: [], counts: [] };
-  const same = parts.every((p) => p.bounds.length === first.bounds.length && p.bounds.every((b, i) => b === first.bounds[i]));
+  const same = parts.every(
+    (p) => p.bounds.length === first.bounds.length && p.bounds.every((b, i) => b === first.bounds[i]),
+  );
   if (same) {
     return {
       bounds: first.bounds,

@@ -41,7 +41,10 @@ function scopeOf(request: FastifyRequest): Scope {
 }
 
 /** The read side of telemetry under `/api/v1/telemetry`. */
-export function telemetryRoutes(deps: { readonly store: Store; readonly tenants: TenantDirectory }): FastifyPluginAsyncZod {
+export function telemetryRoutes(deps: {
+  readonly store: Store;
+  readonly tenants: TenantDirectory;
+}): FastifyPluginAsyncZod {
   const { store } = deps;
   const tenantIdOf = (number: number) => deps.tenants.byNumber(number)?.id ?? null;
   return async (app) => {

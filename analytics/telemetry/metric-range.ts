@@ -2,7 +2,13 @@ import { AppError, type MetricRange, type MetricRangeQuery, type RangeAggregate 
 import type { Store } from 'streams/store';
 import type { z } from 'zod';
 import { type Buckets, mergeBuckets, quantileOfBuckets } from './buckets.ts';
-import { rangeHistogramsQuery, rangeNumbersQuery, rangeQuantilesQuery, rollUpWatermarkQuery, seriesGroupsQuery } from './queries.ts';
+import {
+  rangeHistogramsQuery,
+  rangeNumbersQuery,
+  rangeQuantilesQuery,
+  rollUpWatermarkQuery,
+  seriesGroupsQuery,
+} from './queries.ts';
 import {
   aggregateOf,
   assertSteps,
@@ -87,7 +93,13 @@ async function numberCells(store: Store, request: Request): Promise<Cell[]> {
     slot: row.slot,
     value: aggregateOf(
       aggregate as Summable,
-      { count: row.count, sum: row.sum ?? Number.NaN, min: row.min, max: row.max, increase: row.increase ?? Number.NaN },
+      {
+        count: row.count,
+        sum: row.sum ?? Number.NaN,
+        min: row.min,
+        max: row.max,
+        increase: row.increase ?? Number.NaN,
+      },
       stepMs,
     ),
   }));
@@ -104,7 +116,10 @@ interface Distribution {
 }
 
 async function histogramCells(store: Store, request: Request): Promise<Cell[]> {
-  const rows = await store.query(rangeHistogramsQuery, { ...baseParams(request), lookback: request.range.start - lookbackMs });
+  const rows = await store.query(rangeHistogramsQuery, {
+    ...baseParams(request),
+    lookback: request.range.start - lookbackMs,
+  });
   const cells = new Map<string, Distribution>();
   for (const row of rows) {
     const key = `${row.slot} ${row.grp}`;

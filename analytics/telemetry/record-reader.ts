@@ -3,7 +3,7 @@ import type { Store } from 'streams/store';
 import type { z } from 'zod';
 import { deadLettersQuery, logsQuery, metricsQuery, traceQuery } from './queries.ts';
 import { parseInstants } from './range-plan.ts';
-import { type DeadLetterPage, fromCursor, type LogPage, toCursor, type Trace } from './records.ts';
+import { type DeadLetterPage, fromCursor, type LogPage, type Trace, toCursor } from './records.ts';
 
 const spansMax = 10_000;
 const maxInt64 = '9223372036854775807';
@@ -120,6 +120,8 @@ export async function readDeadLetters(
       payloadBytes: row.payloadBytes,
     })),
     nextCursor:
-      rows.length > page.limit && last !== undefined ? toCursor([String(last.atMs), String(last.part), last.off]) : null,
+      rows.length > page.limit && last !== undefined
+        ? toCursor([String(last.atMs), String(last.part), last.off])
+        : null,
   };
 }
