@@ -1,0 +1,163 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { call, createTenant, type PulseProcess, startPulse, until } from '../pulse-process.ts';
+import { type BenchRequest, buildDataset, shape, totalPoints } from './dataset.ts';
+import { startEngine } from './engine.ts';
+import { type BenchResult, summarise } from './results.ts';
+
+const rounds = 5;
+const senders = 4;
+const schema = readFileSync(new URL('../../streams/store/schema/001_samples.sql', import.meta.url), 'utf8');
+const structure =
+  "tenant UInt32, series UInt64, time DateTime64(3, 'UTC'), value Float64, start DateTime64(3, 'UTC'), received DateTime('UTC'), flags UInt8, retention_days UInt16";
+
+/**
+ * First request byte of gzip OTLP over HTTP until every point is stored, visible and rolled up, ÷ one `INSERT … SELECT` of the same rows from a Native file in page cache
+ * into an empty copy of the table (same codecs and sort key, no views, two threads). Rounds of both interleave.
+ */
+export async function ingest(): Promise<BenchResult[]> {
+  const requests = buildDataset(Date.now() - 2 * 3_600_000);
+  const file = join(mkdtempSync(join(tmpdir(), 'pulse-bench-')), 'samples.native');
+  const rates: number[] = [];
+  const references: number[] = [];
+  const storedAfter: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const timed = await ingestOnce(requests, round === 0 ? file : null);
+    rates.push(totalPoints / (timed.caughtUpMs / 1000));
+    storedAfter.push(totalPoints / (timed.storedMs / 1000));
+    references.push(totalPoints / ((await referenceInsert(file)) / 1000));
+    process.stdout.write(
+      `round ${round + 1}: ${Math.round(rates.at(-1) ?? 0).toLocaleString('en-US')} points/s, reference ${Math.round(references.at(-1) ?? 0).toLocaleString('en-US')} rows/s\n`,
+    );
+  }
+  rmSync(join(file, '..'), { recursive: true });
+  const ratio = rates.map((rate, index) => rate / (references[index] ?? Number.NaN));
+  return [
+    summarise('ingest', 'ratio', '×', ratio, { pass: 0.05, aim: 0.15, better: 'higher' }),
+    summarise('ingest.stored', 'rate until stored and visible', 'points/s', storedAfter, { better: 'higher' }),
+    summarise('ingest.rate', 'rate until rolled up', 'points/s', rates, { better: 'higher' }),
+    summarise('ingest.reference', 'INSERT … SELECT from Native', 'rows/s', references, { better: 'higher' }),
+  ];
+}
+
+async function ingestOnce(
+  requests: readonly BenchRequest[],
+  exportTo: string | null,
+): Promise<{ storedMs: number; caughtUpMs: number }> {
+  const pulse = await startPulse();
+  try {
+    const keys: string[] = [];
+    for (let tenant = 0; tenant < shape.tenants; tenant += 1)
+      keys.push(await createTenant(pulse, { id: `bench-${tenant}` }));
+    const started = performance.now();
+    await sendAll(pulse, keys, requests);
+    await until(
+      () => lagOf(pulse, 'pulse_log_consumer_lag_records'),
+      (lag) => lag === 0,
+      300,
+    );
+    await until(
+      () => countAll(pulse, keys),
+      (count) => count === totalPoints,
+      60,
+    );
+    const storedMs = performance.now() - started;
+    await until(
+      () => lagOf(pulse, 'pulse_store_roll_up_lag_hours'),
+      (lag) => lag === 0,
+      300,
+    );
+    const caughtUpMs = performance.now() - started;
+    await assertBalanced(pulse);
+    await pulse.stop();
+    if (exportTo !== null) await exportSamples(pulse.dataDir, exportTo);
+    return { storedMs, caughtUpMs };
+  } finally {
+    await pulse.kill();
+    rmSync(pulse.dataDir, { recursive: true, force: true });
+  }
+}
+
+async function sendAll(pulse: PulseProcess, keys: readonly string[], requests: readonly BenchRequest[]): Promise<void> {
+  const queue = requests.values();
+  await Promise.all(
+    Array.from({ length: senders }, async () => {
+      for (const { tenant, body } of queue) await send(pulse, keys[tenant] ?? '', body);
+    }),
+  );
+}
+
+async function send(pulse: PulseProcess, key: string, body: Buffer): Promise<void> {
+  for (;;) {
+    const response = await fetch(`${pulse.otlpHttp}/v1/metrics`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/x-protobuf', 'content-encoding': 'gzip' },
+      body: new Uint8Array(body),
+    });
+    await response.arrayBuffer();
+    if (response.status === 200) return;
+    if (![429, 503].includes(response.status)) throw new Error(`the request was answered ${response.status}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function lagOf(pulse: PulseProcess, metric: string): Promise<number> {
+  const text = await (await fetch(`${pulse.http}/metrics`)).text();
+  const values = [...text.matchAll(new RegExp(`^${metric}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].map(([, value]) =>
+    Number(value),
+  );
+  if (values.length === 0) throw new Error(`/metrics has no ${metric}`);
+  return values.reduce((total, value) => total + value, 0);
+}
+
+async function countAll(pulse: PulseProcess, keys: readonly string[]): Promise<number> {
+  const range = `start=${new Date(Date.now() - 86_400_000).toISOString()}&end=${new Date().toISOString()}`;
+  let total = 0;
+  for (const key of keys) {
+    const { body } = await call<{ points: number }>(pulse, `/api/v1/telemetry/counts?${range}`, { token: key });
+    total += body.points;
+  }
+  return total;
+}
+
+async function assertBalanced(pulse: PulseProcess): Promise<void> {
+  const { body } = await call<{
+    balanced: boolean;
+    handovers: { to: string; state: string; counts: { to: number } }[];
+  }>(pulse, '/api/v1/billing/reconciliation');
+  const rolledUp = body.handovers
+    .filter(({ to }) => to === 'rolled_up')
+    .reduce((total, { counts }) => total + counts.to, 0);
+  if (!body.balanced || rolledUp !== totalPoints)
+    throw new Error(`the ledger does not balance: ${rolledUp} of ${totalPoints} points rolled up`);
+}
+
+async function exportSamples(dataDir: string, file: string): Promise<void> {
+  const engine = await startEngine(join(dataDir, 'store/engine'));
+  const { rows } = await engine.run([
+    `INSERT INTO FUNCTION file('${file}', 'Native') SELECT tenant, series, time, value, start, received, flags, retention_days FROM pulse.samples FINAL ORDER BY rand() % 200, time SETTINGS max_block_size = 2000000`,
+    `SELECT count() AS count FROM file('${file}', 'Native', '${structure.replaceAll("'", "\\'")}')`,
+  ]);
+  await engine.stop();
+  if (Number(rows[0]?.['count']) !== totalPoints)
+    throw new Error(`the reference file has ${rows[0]?.['count']} rows instead of ${totalPoints}`);
+}
+
+async function referenceInsert(file: string): Promise<number> {
+  const dir = mkdtempSync(join(tmpdir(), 'pulse-bench-reference-'));
+  const engine = await startEngine(dir);
+  const source = `file('${file}', 'Native', '${structure.replaceAll("'", "\\'")}')`;
+  const insert = `INSERT INTO samples SELECT * FROM ${source} SETTINGS max_threads = 2, max_insert_threads = 2, min_insert_block_size_rows = 1048576, max_block_size = 1048576, max_partitions_per_insert_block = 0`;
+  // The first statement reads the file once, so that it is in the page cache.
+  const { ms, rows } = await engine.run([
+    `SELECT sum(value) FROM ${source}`,
+    schema,
+    insert,
+    'SELECT count() AS count FROM samples',
+  ]);
+  await engine.stop();
+  rmSync(dir, { recursive: true, force: true });
+  if (Number(rows[0]?.['count']) !== totalPoints) throw new Error(`the reference stored ${rows[0]?.['count']} rows`);
+  return ms[2] ?? Number.NaN;
+}

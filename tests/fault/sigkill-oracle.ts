@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { createControl } from 'streams/control';
+import { systemClock } from 'streams/runtime';
+import { createChdbStore, defineQuery } from 'streams/store';
+import { z } from 'zod';
+import type { SigkillReport } from './sigkill.ts';
+
+/** Count and integer sum by `tenant metric hour`. */
+export type Totals = Readonly<Record<string, { count: number; sum: number }>>;
+
+export interface StoredTotals {
+  readonly samples: Totals;
+  readonly rollUps: Totals;
+  readonly events: Totals;
+  readonly logRecords: Totals;
+}
+
+const Row = z.object({
+  tenant: z.coerce.number(),
+  name: z.string(),
+  hour: z.coerce.number(),
+  count: z.coerce.number(),
+  sum: z.coerce.number(),
+});
+const query = (name: string) =>
+  defineQuery({ file: new URL(`./sql/${name}.sql`, import.meta.url), params: z.object({}), row: Row });
+const queries = {
+  samples: query('samples'),
+  rollUps: query('roll-ups'),
+  events: query('events'),
+  logRecords: query('log-records'),
+};
+
+/** Reads the tables of a stopped server directly. */
+export async function readStored(dataDir: string): Promise<StoredTotals> {
+  const logger = pino({ level: 'silent' });
+  const names = await readTenantNames(dataDir);
+  const store = createChdbStore({ dir: join(dataDir, 'store'), logger, clock: systemClock });
+  await store.start();
+  try {
+    const entries = await Promise.all(
+      Object.entries(queries).map(
+        async ([key, definition]) => [key, toTotals(await store.query(definition, {}), names)] as const,
+      ),
+    );
+    return Object.fromEntries(entries) as unknown as StoredTotals;
+  } finally {
+    await store.stop();
+  }
+}
+
+async function readTenantNames(dataDir: string): Promise<ReadonlyMap<number, string>> {
+  const control = createControl({
+    connection: { kind: 'pglite', dir: join(dataDir, 'control') },
+    logger: pino({ level: 'silent' }),
+  });
+  await control.start();
+  try {
+    const rows = await control.read({ kind: 'global' }, (tx) =>
+      tx.selectFrom('tenants').select(['id', 'number']).execute(),
+    );
+    return new Map(rows.map(({ id, number }) => [number, id]));
+  } finally {
+    await control.stop();
+  }
+}
+
+function toTotals(rows: readonly z.infer<typeof Row>[], names: ReadonlyMap<number, string>): Totals {
+  return Object.fromEntries(
+    rows.map(({ tenant, name, hour, count, sum }) => [
+      `${names.get(tenant) ?? tenant} ${name} ${hour}`,
+      { count, sum },
+    ]),
+  );
+}
+
+/** The same totals from what the sender sent: every request was acknowledged in the end, so each counts once. */
+export function sentTotals(report: Pick<SigkillReport, 'requests'>): StoredTotals {
+  const samples: Record<string, { count: number; sum: number }> = {};
+  const events: Record<string, { count: number; sum: number }> = {};
+  const logRecords: Record<string, { count: number; sum: number }> = {};
+  const add = (totals: typeof samples, key: string, count: number, sum: number) => {
+    const total = totals[key] ?? { count: 0, sum: 0 };
+    totals[key] = { count: total.count + count, sum: total.sum + sum };
+  };
+  for (const { tenant, points, events: sent, logRecords: lines } of report.requests) {
+    for (const { metric, hour, count, sum } of points) add(samples, `${tenant} ${metric} ${hour}`, count, sum);
+    if (sent.count > 0) add(events, `${tenant} api_calls 0`, sent.count, sent.sum);
+    if (lines > 0) add(logRecords, `${tenant} log 0`, lines, 0);
+  }
+  return { samples, rollUps: samples, events, logRecords };
+}
