@@ -5,9 +5,9 @@ import { modules as collectorModules } from 'collectors/module';
 import { modules as ingestModules } from 'ingest/module';
 import { modules as orchestratorModules } from 'orchestrator/module';
 import { Registry } from 'prom-client';
-import { accessModule } from 'streams/access';
+import { modules as accessModules } from 'streams/access';
 import { AppError } from 'streams/contract';
-import { controlModule } from 'streams/control';
+import { modules as controlModules } from 'streams/control';
 import { logModule } from 'streams/log';
 import {
   checkTransport,
@@ -27,15 +27,27 @@ import {
   systemClock,
   type Targets,
 } from 'streams/runtime';
-import { storeModule, telemetryConsumerModule } from 'streams/store';
+import { modules as storeModules } from 'streams/store';
 import { buildPortal } from 'web/build';
 import packageJson from './package.json' with { type: 'json' };
 
 /** Aliases of `--target`. */
 const targets: Targets = {
-  all: ['ingest', 'telemetry-consumer', 'analytics', 'billing', 'orchestrator', 'web', 'gateway', 'agent', 'demo'],
+  all: [
+    'access-api',
+    'control-api',
+    'ingest',
+    'telemetry-consumer',
+    'analytics',
+    'billing',
+    'orchestrator',
+    'web',
+    'gateway',
+    'agent',
+    'demo',
+  ],
   streams: ['telemetry-consumer', 'gateway'],
-  api: ['analytics', 'billing', 'orchestrator', 'gateway'],
+  api: ['access-api', 'control-api', 'analytics', 'billing', 'orchestrator', 'gateway'],
 };
 
 const usage = `DotMac Pulse ${packageJson.version}
@@ -54,10 +66,9 @@ function definitions(host: HttpProcess): ModuleDefinition[] {
   const portalDir = join(import.meta.dirname, 'web/dist');
   return [
     logModule,
-    storeModule,
-    controlModule,
-    accessModule,
-    telemetryConsumerModule,
+    ...storeModules,
+    ...controlModules,
+    ...accessModules,
     ...httpModules(host),
     ...ingestModules,
     ...analyticsModules,

@@ -109,4 +109,13 @@ audit
   .option(...json)
   .action(serverAction((commands, api) => commands.verifyAudit(api)));
 
+// Commands on plain files: they need no server and load nothing of it.
+for (const { name, summary, options, run } of (await import('analytics/cli')).commands) {
+  const command = program.command(name).summary(summary);
+  for (const { flags, description, default: value } of options) command.option(flags, description, value);
+  command.action(async (given: Record<string, string | undefined>) => {
+    process.exitCode = await run(given, process);
+  });
+}
+
 await program.parseAsync();
