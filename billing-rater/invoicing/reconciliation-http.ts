@@ -3,14 +3,8 @@ import type { TenantDirectory } from 'streams/access';
 import { AppError, Handover, periodAt, periodOf, Reconciliation, TenantId } from 'streams/contract';
 import { z } from 'zod';
 import { type LedgerHour, reconcile } from './reconcile.ts';
+import type { LedgerRange } from './store-ledger.ts';
 import { visibleTenants } from './tenants.ts';
-
-/** Which hours of the ledger are wanted. *Units* seconds since the epoch, half-open; tenants by engine number. */
-export interface LedgerRange {
-  readonly tenant?: number;
-  readonly fromHour: number;
-  readonly toHour: number;
-}
 
 export interface ReconciliationDeps {
   readonly tenants: TenantDirectory;
@@ -54,12 +48,10 @@ export function reconciliationRoutes(deps: ReconciliationDeps): FastifyPluginAsy
         const now = deps.now();
         const period = name === undefined ? periodAt(now, zone) : periodOf(name, zone);
         const range = {
-          ...(request.tenant === null ? {} : { tenant: request.tenant.number }),
+          tenants: visibleTenants(request, deps.tenants),
           fromHour: Math.floor(period.startMs / 1000 / hourSeconds) * hourSeconds,
           toHour: Math.ceil(period.endMs / 1000 / hourSeconds) * hourSeconds,
         };
-        const visible = new Set<string>(visibleTenants(request, deps.tenants).map(({ id }) => id));
-        const all = request.rowScope.kind === 'global' && request.tenant === null;
         const rows = await deps.ledger(range).catch((cause: unknown) => {
           throw new AppError(
             'billing.ledger_unreadable',
@@ -71,10 +63,7 @@ export function reconciliationRoutes(deps: ReconciliationDeps): FastifyPluginAsy
             },
           );
         });
-        const { balanced, handovers } = reconcile(
-          rows.filter(({ tenant }) => all || visible.has(tenant)),
-          now,
-        );
+        const { balanced, handovers } = reconcile(rows, now);
         const wanted = state === undefined ? handovers : handovers.filter((handover) => handover.state === state);
         const start = Number(cursor ?? '0');
         const end = start + limit;

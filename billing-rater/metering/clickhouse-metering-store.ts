@@ -72,8 +72,8 @@ export function createClickHouseMeteringStore(store: Store): MeteringStore {
       if (signal === 'events') await store.execute(sumFacts, { ...parameters, types }, writeOptions);
       else await store.execute(timeWeightedFacts, { ...parameters, metrics }, writeOptions);
     },
-    async markMetered(hours: readonly DueHour[]) {
-      const marks = hours.map(({ signal, tenant, hour, version }) => [signal, tenant, hour, version + 1]);
+    async markMetered(hours: readonly DueHour[], refused: string) {
+      const marks = hours.map((due) => [due.signal, due.tenant, due.hour, due.version + 1, due.partition, refused]);
       await store.execute(markMetered, { hours: JSON.stringify(marks) });
     },
     async complete(positions, at) {

@@ -1,4 +1,4 @@
-import { Decimal } from 'streams/contract';
+import { AppError, Decimal } from 'streams/contract';
 import { defineQuery, type Query, type Store } from 'streams/store';
 import { z } from 'zod';
 import { createPositionReader } from './clickhouse-metering-store.ts';
@@ -21,6 +21,11 @@ const paged = { skip: z.number().int().min(0), limit: z.number().int().min(1) };
 
 function defineQueries() {
   return {
+    refused: defineQuery({
+      file: file('refused-hours'),
+      params: z.object(ranged),
+      row: z.object({ signal: z.string(), hour: z.string(), refused: z.string() }),
+    }),
     totals: defineQuery({
       file: file('meter-totals'),
       params: z.object(cutOff),
@@ -76,6 +81,14 @@ export function createClickHouseUsageReader(store: Store): UsageReader {
   return {
     completed: createPositionReader(store),
     async totals(range) {
+      const [refused] = await store.query(queries.refused, rangeOf(range));
+      if (refused !== undefined) {
+        throw new AppError(
+          'billing.hour_refused',
+          `the ${refused.signal} of hour ${refused.hour} cannot be metered (${refused.refused}); nothing is stated over it`,
+          { status: 409, context: { ...refused, tenant: range.tenant } },
+        );
+      }
       const rows = await store.query(queries.totals, cutOffOf(range));
       return new Map(rows.map(({ meter, ...total }) => [meter, total]));
     },

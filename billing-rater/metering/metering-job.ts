@@ -1,3 +1,4 @@
+import { AppError } from 'streams/contract';
 import type { Position } from './known-at.ts';
 import type { DueHour, HourWork, MeteredSignal, MeteringStore } from './ports.ts';
 
@@ -12,6 +13,7 @@ export interface MeteringJobDeps {
   /** Tenant-hours in one statement. */
   readonly chunkHours: number;
   onProgress?(done: number, total: number): void;
+  onRefused?(hour: DueHour, code: string): void;
 }
 
 /** A sample near the end of an hour holds into the next one, so the next hour's facts follow from both. */
@@ -32,6 +34,43 @@ function* chunksOf<T>(items: readonly T[], size: number): Generator<T[]> {
 }
 
 /**
+ * Computes and marks one chunk. A chunk that the engine refuses for good (a sum beyond `Decimal(38, 12)`) is halved until the hour is found;
+ * that hour alone is marked refused, so that one tenant's values hold up nobody else.
+ */
+async function meterChunk(
+  deps: MeteringJobDeps,
+  signal: MeteredSignal,
+  chunk: readonly DueHour[],
+  positionOf: ReadonlyMap<number, number>,
+): Promise<void> {
+  const hours = signal === 'metrics' ? withNextHours(chunk) : chunk;
+  const work: HourWork[] = hours.map(({ tenant, hour, version, partition }) => ({
+    tenant,
+    hour,
+    version,
+    partition,
+    position: positionOf.get(partition) ?? 0,
+  }));
+  try {
+    await deps.store.writeFacts(signal, work);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.retryable) throw error;
+    const [only] = chunk;
+    if (only === undefined) throw error;
+    if (chunk.length === 1) {
+      await deps.store.markMetered(chunk, error.code);
+      deps.onRefused?.(only, error.code);
+      return;
+    }
+    const half = Math.ceil(chunk.length / 2);
+    await meterChunk(deps, signal, chunk.slice(0, half), positionOf);
+    await meterChunk(deps, signal, chunk.slice(half), positionOf);
+    return;
+  }
+  await deps.store.markMetered(chunk, '');
+}
+
+/**
  * One run: facts of all hours touched since the last completed run are computed anew and appended under their new version, then the run's positions are completed.
  *
  * *Shape* only offsets below the consumer's commit are looked at: the ledger row of a batch stands before its rows do. Interrupted anywhere, the next run does the same work again or the rest of it;
@@ -42,29 +81,16 @@ export async function runMetering(deps: MeteringJobDeps): Promise<{ hours: numbe
   const stored = await deps.storedPositions();
   const completed = await deps.store.completed();
   const from = new Map(completed.positions.map(({ partition, next }) => [partition, next]));
-  const behind = stored.filter(({ partition, next }) => next > (from.get(partition) ?? 0));
   const reached = stored.map(({ partition, next }) => ({ partition, next: Math.max(next, from.get(partition) ?? 0) }));
-  const due =
-    behind.length === 0
-      ? []
-      : await deps.store.due(
-          behind.map(({ partition, next }) => ({ partition, from: from.get(partition) ?? 0, to: next })),
-        );
+  const due = await deps.store.due(
+    reached.map(({ partition, next }) => ({ partition, from: from.get(partition) ?? 0, to: next })),
+  );
   const positionOf = new Map(reached.map(({ partition, next }) => [partition, next]));
   let done = 0;
   for (const signal of ['events', 'metrics'] satisfies MeteredSignal[]) {
     const own = due.filter((hour) => hour.signal === signal).toSorted((a, b) => a.hour - b.hour || a.tenant - b.tenant);
     for (const chunk of chunksOf(own, deps.chunkHours)) {
-      const hours = signal === 'metrics' ? withNextHours(chunk) : chunk;
-      const work: HourWork[] = hours.map(({ tenant, hour, version, partition }) => ({
-        tenant,
-        hour,
-        version,
-        partition,
-        position: positionOf.get(partition) ?? 0,
-      }));
-      await deps.store.writeFacts(signal, work);
-      await deps.store.markMetered(chunk);
+      await meterChunk(deps, signal, chunk, positionOf);
       done += chunk.length;
       deps.onProgress?.(done, due.length);
     }

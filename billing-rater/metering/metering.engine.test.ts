@@ -171,6 +171,29 @@ describe('metering on the engine', () => {
     expect(await totalOf('api_calls')).toMatchObject({ value: '20', events: 20 });
   });
 
+  test('values that add up beyond a stored decimal hold up their own tenant only', async () => {
+    tenant += 1;
+    const poisoned = tenant;
+    const nines = '9'.repeat(26);
+    await storeEvents([
+      { id: 'a', second: start, value: nines },
+      { id: 'b', second: start, value: nines },
+    ]);
+    tenant += 1;
+    await storeEvents([{ id: 'a', second: start, value: '7' }]);
+    const refused: number[] = [];
+    await meter({ onRefused: (hour) => refused.push(hour.tenant) });
+    expect(refused).toEqual([poisoned]);
+    expect(await totalOf('api_calls')).toMatchObject({ value: '7' });
+    tenant = poisoned;
+    await expect(totalOf('api_calls')).rejects.toMatchObject({ code: 'billing.hour_refused' });
+    // a correction that brings the sum back into range heals the hour in the next run
+    await storeEvents([{ id: 'c', second: start, value: `-${nines}` }]);
+    await meter();
+    expect(await totalOf('api_calls')).toMatchObject({ value: nines });
+    tenant += 1;
+  });
+
   test('a value holds 15 minutes, into the next hour too, and a restarted container follows itself', async () => {
     tenant += 1;
     await defineSeries(1, 'dotmac.customers.active', '{"resource.service.instance.id":"a"}');

@@ -23,10 +23,11 @@ export interface HourWork extends Omit<DueHour, 'signal'> {
 export interface MeteringStore {
   /** The last completed run; empty before the first. */
   completed(): Promise<{ readonly positions: readonly Position[]; readonly at: number | null }>;
-  /** Hours touched in `[from, to)` of their partition and not metered since. */
+  /** Hours touched in `[from, to)` of their partition and not metered since, and hours refused before. */
   due(range: readonly { partition: number; from: number; to: number }[]): Promise<DueHour[]>;
   writeFacts(signal: MeteredSignal, hours: readonly HourWork[]): Promise<void>;
-  markMetered(hours: readonly DueHour[]): Promise<void>;
+  /** `refused` is the error code of hours whose facts could not be computed, empty otherwise. */
+  markMetered(hours: readonly DueHour[], refused: string): Promise<void>;
   complete(positions: readonly Position[], at: number): Promise<void>;
 }
 
@@ -63,6 +64,7 @@ export interface PageOf {
 
 /** Reads of the billing facts; a failed read throws, it never becomes 0. */
 export interface UsageReader {
+  /** *Errors* `billing.hour_refused` (409) when facts of the range could not be computed. */
   totals(range: UsageRange): Promise<ReadonlyMap<string, FactTotal>>;
   facts(
     range: UsageRange,

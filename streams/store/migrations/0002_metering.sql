@@ -1,10 +1,4 @@
--- Metering: how far the billing facts have read the log.
-CREATE TABLE IF NOT EXISTS metered (
-  signal LowCardinality(String) COMMENT 'metrics, events', tenant UInt32, bucket DateTime('UTC') COMMENT 'UTC hour of occurred-at',
-  next UInt64 COMMENT 'log offsets below this are in the facts of the hour'
-) ENGINE = ReplacingMergeTree(next) ORDER BY (signal, tenant, bucket)
-SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000;
-CREATE TABLE IF NOT EXISTS metered_positions (
-  partition UInt16, next UInt64, at DateTime64(3, 'UTC') COMMENT 'when the run began'
-) ENGINE = ReplacingMergeTree(at) ORDER BY partition
-SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000;
+-- Metering marks hours whose facts could not be computed, with the partition that a further try needs.
+ALTER TABLE metered
+  ADD COLUMN IF NOT EXISTS partition UInt16,
+  ADD COLUMN IF NOT EXISTS refused String COMMENT 'error code when the facts of the hour could not be computed, empty otherwise; tried again in every run, and no invoice is made over it';

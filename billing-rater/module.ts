@@ -1,0 +1,81 @@
+import { defineModule, type ModuleDefinition } from 'streams/runtime';
+import { z } from 'zod';
+import { createSubscriptionReader } from './invoicing/control-subscription-reader.ts';
+import { invoiceRoutes, usageRoutes } from './invoicing/http.ts';
+import { createInvoiceService } from './invoicing/invoice-service.ts';
+import { rateCardRoutes } from './invoicing/rate-card-http.ts';
+import { createRateCardStore } from './invoicing/rate-card-store.ts';
+import { reconciliationRoutes } from './invoicing/reconciliation-http.ts';
+import { createStoreLedger } from './invoicing/store-ledger.ts';
+import { createClickHouseMeteringStore } from './metering/clickhouse-metering-store.ts';
+import { createClickHouseUsageReader } from './metering/clickhouse-usage-reader.ts';
+import { runMetering } from './metering/metering-job.ts';
+import { createMeteringLoop } from './metering/metering-loop.ts';
+
+const BillingConfig = z
+  .strictObject({
+    /** Pause between two metering runs. */
+    meteringIntervalSeconds: z.number().min(1).max(3600).default(10),
+    /** Tenant-hours computed by one statement. */
+    meteringChunkHours: z.number().int().min(1).max(10_000).default(1000),
+  })
+  .prefault({});
+
+/** Group under which the telemetry consumer commits what is in the tables. */
+const storeGroup = 'store';
+
+/** Metering, rating and draft invoices. */
+export const modules: readonly ModuleDefinition[] = [
+  defineModule({
+    name: 'billing',
+    description: 'Usage facts, rate cards, draft invoices with evidence, reconciliation',
+    requires: ['log', 'store', 'control', 'access', 'http', 'telemetry-consumer'],
+    config: BillingConfig,
+    create(config, services) {
+      const { clock, control, http, log, store, tenants } = services;
+      const logger = services.logger.child({ module: 'billing' });
+      const now = () => clock.now();
+      const storedPositions = () => log.committed('telemetry', storeGroup);
+      const rateCards = createRateCardStore(control);
+      const invoices = createInvoiceService({
+        usage: createClickHouseUsageReader(store),
+        subscriptions: createSubscriptionReader(control),
+        rateCards,
+        now,
+      });
+      http.register(invoiceRoutes({ invoices, tenants }));
+      http.register(usageRoutes({ invoices, tenants }));
+      http.register(rateCardRoutes({ rateCards }));
+      http.register(reconciliationRoutes({ tenants, ledger: createStoreLedger({ store, storedPositions }), now }));
+
+      const meteringStore = createClickHouseMeteringStore(store);
+      const metering = createMeteringLoop({
+        intervalMs: config.meteringIntervalSeconds * 1000,
+        run: () =>
+          runMetering({
+            store: meteringStore,
+            storedPositions,
+            now,
+            chunkHours: config.meteringChunkHours,
+            onRefused: (hour, code) => logger.error({ ...hour, code }, 'the facts of an hour cannot be computed'),
+          }),
+        onError: (error) => logger.error({ err: error }, 'a metering run failed; it is tried again'),
+      });
+      let started = false;
+      return {
+        async start() {
+          const added = await rateCards.seed({ id: 'system:billing', correlationId: 'start' });
+          if (added > 0) logger.info({ cards: added }, 'the sample rate cards were added');
+          metering.start();
+          started = true;
+        },
+        ready() {
+          const failure = metering.failure();
+          if (failure !== null) return { ready: false, reason: `the last metering run failed: ${failure}` };
+          return started ? { ready: true } : { ready: false, reason: 'billing has not started' };
+        },
+        stop: () => metering.stop(),
+      };
+    },
+  }),
+];
