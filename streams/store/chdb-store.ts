@@ -62,6 +62,12 @@ function writeStatement(sql: string, options: QueryOptions | undefined): string 
 const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 const identifier = (name: string) => `\`${name.replaceAll('`', '')}\``;
 
+/** A block's file as a table. The structure is always given: without it columns are matched by the target's names and missing ones silently zeroed. */
+function fileTable(file: string, block: Block): string {
+  const structure = block.columns.map((column) => `${identifier(column.name)} ${column.type}`).join(', ');
+  return `file(${quoted(file)}, 'Native', ${quoted(structure)})`;
+}
+
 /** Rows `from`…`to` of a block as a block of its own. */
 function slice(block: Block, from: number, to: number): Block {
   const columns = block.columns.map((column) => {
@@ -127,9 +133,23 @@ export function createChdbStore(options: ChdbStoreOptions): Store {
     }
   }
 
+  async function readText(sql: string, params: Record<string, unknown>, what: string, keys: Block | undefined) {
+    if (keys === undefined) return runText(sql, params, what);
+    let file: string | undefined;
+    try {
+      file = await writeBlock(keys);
+      return await runText(`WITH keys AS (SELECT * FROM ${fileTable(file, keys)})\n${sql}`, params, what);
+    } catch (error) {
+      throw fromEngineError(error, what);
+    } finally {
+      if (file !== undefined) await rm(file, { force: true });
+    }
+  }
+
   async function query<P, R>(definition: Query<P, R>, params: P, limits?: QueryOptions): Promise<R[]> {
     const values = parseParams(definition, params);
-    const text = await runText(readStatement(definition.sql, limits), values, definition.name);
+    const sql = readStatement(definition.sql, limits);
+    const text = await readText(sql, values, definition.name, limits?.keys);
     const rows: R[] = [];
     for (const line of text.split('\n')) if (line !== '') rows.push(parseRow(definition, line));
     return rows;
@@ -180,8 +200,7 @@ export function createChdbStore(options: ChdbStoreOptions): Store {
     try {
       file = await writeBlock(block);
       const names = block.columns.map((column) => identifier(column.name)).join(', ');
-      const structure = block.columns.map((column) => `${identifier(column.name)} ${column.type}`).join(', ');
-      const sql = `INSERT INTO ${identifier(block.table)} (${names}) SELECT ${names} FROM file(${quoted(file)}, 'Native', ${quoted(structure)})
+      const sql = `INSERT INTO ${identifier(block.table)} (${names}) SELECT ${names} FROM ${fileTable(file, block)}
 SETTINGS insert_deduplication_token=${quoted(token)}, deduplicate_insert_select='force_enable', optimize_on_insert=0, max_insert_block_size=1000000,
  max_block_size=1000000, max_partitions_per_insert_block=0, max_threads=1, max_insert_threads=1, max_execution_time=${insertTimeoutSeconds}`;
       await running().with(({ client }) => client.command({ query: sql }));

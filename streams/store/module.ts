@@ -1,30 +1,36 @@
 import { join } from 'node:path';
-import { Counter, Histogram } from 'prom-client';
+import { Counter, Gauge, Histogram } from 'prom-client';
 import { z } from 'zod';
+import { createOtlpDecoder, timeBounds } from '../otlp/index.ts';
 import { defineModule, type ModuleDefinition } from '../runtime/module.ts';
 import { createChdbStore } from './chdb-store.ts';
+import { createRollUpJob, type RollUpJob } from './roll-up-job.ts';
+import { createTelemetryConsumer, type TelemetryConsumer } from './telemetry-consumer.ts';
+import { openUsageIdentities, type UsageIdentities } from './usage-identities.ts';
 
-const storeModule = defineModule({
+/** The store under `DATA_DIR/store`. Provides `store`. */
+export const storeModule: ModuleDefinition = defineModule({
   name: 'store',
   description: 'time-series store on the embedded ClickHouse engine',
   requires: [],
-  config: z.object({
-    memoryMiB: z.number().int().min(256).max(65_536).default(700),
-    connections: z.number().int().min(2).max(16).default(4),
+  config: z.strictObject({
+    memoryMiB: z.int().min(256).max(65_536).default(700),
+    connections: z.int().min(2).max(16).default(4),
   }),
   create(config, services) {
+    const registers = [services.metrics];
     const rows = new Counter({
       name: 'pulse_store_inserted_rows_total',
       help: 'Rows handed to the engine, repeats of a token included',
       labelNames: ['table'],
-      registers: [services.metrics],
+      registers,
     });
     const seconds = new Histogram({
       name: 'pulse_store_insert_seconds',
       help: 'Time of one insert of a block',
       labelNames: ['table'],
       buckets: [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
-      registers: [services.metrics],
+      registers,
     });
     const store = createChdbStore({
       dir: join(services.dataDir, 'store'),
@@ -53,5 +59,105 @@ const storeModule = defineModule({
   },
 });
 
+/** Takes topic `telemetry` into the store and keeps the roll-ups. */
+export const telemetryConsumerModule: ModuleDefinition = defineModule({
+  name: 'telemetry-consumer',
+  description: 'log to store: samples, histograms, spans, logs and usage events, and their roll-ups',
+  requires: ['log', 'store', 'access'],
+  config: z.strictObject({
+    retentionDays: z.int().min(100).max(3650).default(400),
+    maxBatchMiB: z.int().min(1).max(256).default(16),
+    maxBatchRecords: z.int().min(1).max(100_000).default(2000),
+    lingerMs: z.int().min(0).max(10_000).default(50),
+    rollUpIntervalMs: z.int().min(100).max(600_000).default(1000),
+    maxSeries: z.int().min(1000).max(10_000_000).default(500_000),
+  }),
+  create(config, services) {
+    const registers = [services.metrics];
+    const batches = new Counter({
+      name: 'pulse_telemetry_batches_total',
+      help: 'Batches taken from the log',
+      registers,
+    });
+    const records = new Counter({ name: 'pulse_telemetry_records_total', help: 'Records decoded', registers });
+    const duplicates = new Counter({
+      name: 'pulse_telemetry_duplicates_total',
+      help: 'Records stored before',
+      registers,
+    });
+    const deadLetters = new Counter({
+      name: 'pulse_telemetry_dead_letters_total',
+      help: 'Records set aside',
+      registers,
+    });
+    const batchSeconds = new Histogram({
+      name: 'pulse_telemetry_batch_seconds',
+      help: 'Time of one batch from decode to last insert',
+      buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
+      registers,
+    });
+    const waiting = new Gauge({ name: 'pulse_roll_up_waiting_hours', help: 'Tenant hours to roll up', registers });
+    const roundSeconds = new Histogram({
+      name: 'pulse_roll_up_round_seconds',
+      help: 'Time of one round of the roll-up job',
+      buckets: [0.01, 0.1, 1, 5, 30],
+      registers,
+    });
+    let identities: UsageIdentities | undefined;
+    let consumer: TelemetryConsumer | undefined;
+    let job: RollUpJob | undefined;
+    return {
+      async start() {
+        const { log, store, tenants, clock, logger } = services;
+        const opened = openUsageIdentities(join(services.dataDir, 'usage-identities'));
+        const running = createTelemetryConsumer({
+          log,
+          store,
+          tenants,
+          identities: opened,
+          createDecoder: () => createOtlpDecoder({ maxSeries: config.maxSeries }),
+          bounds: (receivedAtMs) => timeBounds(receivedAtMs, config.retentionDays),
+          retentionDays: config.retentionDays,
+          clock,
+          logger,
+          maxBytes: config.maxBatchMiB * 1024 * 1024,
+          maxRecords: config.maxBatchRecords,
+          lingerMs: config.lingerMs,
+          onBatch(report) {
+            batches.inc();
+            records.inc(report.records);
+            duplicates.inc(report.duplicates);
+            deadLetters.inc(report.deadLetters);
+            batchSeconds.observe(report.seconds);
+          },
+        });
+        identities = opened;
+        consumer = running;
+        await running.start();
+        job = createRollUpJob({
+          store,
+          log,
+          logger,
+          lag: () => running.lag(),
+          intervalMs: config.rollUpIntervalMs,
+          onRound(report) {
+            waiting.set(report.waiting);
+            roundSeconds.observe(report.seconds);
+          },
+        });
+        job.start();
+      },
+      ready: () => (job ? { ready: true } : { ready: false, reason: 'the consumer has not started' }),
+      async stop() {
+        await job?.stop();
+        await consumer?.stop();
+        await identities?.close();
+        job = undefined;
+        identities = undefined;
+      },
+    };
+  },
+});
+
 /** Modules of this folder. */
-export const modules: readonly ModuleDefinition[] = [storeModule];
+export const modules: readonly ModuleDefinition[] = [storeModule, telemetryConsumerModule];

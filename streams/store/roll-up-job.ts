@@ -1,0 +1,191 @@
+import { readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Log } from '../log/port.ts';
+import { defineQuery } from './define-query.ts';
+import type { Store } from './port.ts';
+import { storeGroup } from './telemetry-consumer.ts';
+
+const dirtyHours = defineQuery({
+  file: new URL('./sql/dirty-hours.sql', import.meta.url),
+  params: z.object({ partition: z.number().int(), from: z.number().int(), upTo: z.number().int() }),
+  row: z.object({ tenant: z.number(), hour: z.number(), points: z.coerce.number() }),
+});
+const statement = (name: string) => readFileSync(new URL(`./sql/${name}.sql`, import.meta.url), 'utf8');
+const rollSeriesHour = statement('roll-series-hour');
+const rollSeriesMinute = statement('roll-series-minute');
+const rollUsageHour = statement('roll-usage-hour');
+const rollMark = statement('roll-mark');
+
+/** Points that one statement gathers in memory: 24 bytes each and their sorted copy stay under 200 MB. */
+const pointsMax = 2_000_000;
+const pairsMax = 1000;
+const limits = { maxMemoryBytes: 400 * 1024 * 1024, timeoutSeconds: 120 };
+/** One round rolls for at most this long before it looks for newer hours again. */
+const roundMs = 5000;
+/** From this many waiting records on the job leaves the engine to the consumer for longer. */
+const farBehindRecords = 5000;
+
+interface DirtyHour {
+  readonly tenant: number;
+  readonly hour: number;
+  readonly points: number;
+  readonly partition: number;
+}
+
+export interface RollUpJobOptions {
+  readonly store: Store;
+  readonly log: Log;
+  readonly logger: Logger;
+  /** Records that the consumer has not taken yet. */
+  readonly lag: () => Promise<number>;
+  readonly intervalMs?: number;
+  /** Waits; a test passes its own. Returns the function that ends the wait early. */
+  readonly wait?: (ms: number, done: () => void) => () => void;
+  readonly onRound?: (report: { rolled: number; waiting: number; seconds: number }) => void;
+}
+
+/** Keeps the roll-ups of metrics abreast of the tables. */
+export interface RollUpJob {
+  start(): void;
+  /** Finishes the statement in hand. Idempotent. */
+  stop(): Promise<void>;
+  /** One round: looks for dirty hours and rolls up what fits into its time. Returns the hours still waiting. */
+  runOnce(): Promise<number>;
+  /** True when the consumer has taken the whole log and every hour it touched is rolled up. */
+  caughtUp(): Promise<boolean>;
+}
+
+const waitByTimer = (ms: number, done: () => void) => {
+  const timer = setTimeout(done, ms);
+  return () => clearTimeout(timer);
+};
+
+/** The next hours to roll, newest first, as many as one statement may read. */
+function nextChunk(pending: readonly DirtyHour[]): DirtyHour[] {
+  const partition = pending[0]?.partition;
+  const chunk: DirtyHour[] = [];
+  let points = 0;
+  for (const item of pending) {
+    if (item.partition !== partition) continue;
+    if (chunk.length > 0 && (points + item.points > pointsMax || chunk.length >= pairsMax)) break;
+    chunk.push(item);
+    points += item.points;
+  }
+  return chunk;
+}
+
+/** Recomputes the roll-ups of some hours of one partition from the samples, then marks them. Running it again gives the same rows. */
+async function rollChunk(store: Store, chunk: readonly DirtyHour[], version: number): Promise<void> {
+  const hours = chunk.map((item) => item.hour);
+  const fromHour = Math.min(...hours);
+  const toHour = Math.max(...hours);
+  const pairs = { tenants: chunk.map((item) => item.tenant), hours, fromHour, toHour, version };
+  const parts = Math.max(1, Math.ceil(chunk.reduce((sum, item) => sum + item.points, 0) / pointsMax));
+  for (let part = 0; part < parts; part++) {
+    await store.execute(rollSeriesHour, { ...pairs, parts, part }, limits);
+    await store.execute(rollSeriesMinute, { ...pairs, parts, part }, limits);
+  }
+  await store.execute(rollUsageHour, { tenants: [...new Set(pairs.tenants)], fromHour, toHour, version }, limits);
+  await store.execute(rollMark, pairs, limits);
+}
+
+/**
+ * Recomputes `series_hour`, `series_minute` and `usage_hour` of the hours that batches touched, from deduplicated samples.
+ *
+ * *Shape* an hour is dirty while a committed batch touched it after its last version. Only committed batches count, because `touched` is written before the samples; the version is the
+ * committed position read before the samples, so whatever comes later makes the hour dirty again.
+ */
+export function createRollUpJob(options: RollUpJobOptions): RollUpJob {
+  const { store, log, logger } = options;
+  const intervalMs = options.intervalMs ?? 1000;
+  const wait = options.wait ?? waitByTimer;
+  const pending = new Map<string, DirtyHour>();
+  const scanned = new Map<number, number>();
+  let stopped = false;
+  let wake: (() => void) | undefined;
+  let running: Promise<number> | undefined;
+  let loop: Promise<void> | undefined;
+
+  async function scan(): Promise<Map<number, number>> {
+    const versions = new Map<number, number>();
+    for (const { partition, next } of await log.committed('telemetry', storeGroup)) {
+      const upTo = next - 1;
+      const from = scanned.get(partition) ?? 0;
+      versions.set(partition, upTo);
+      if (upTo < from) continue;
+      for (const row of await store.query(dirtyHours, { partition, from, upTo }, limits)) {
+        pending.set(`${row.tenant}/${row.hour}`, { ...row, partition });
+      }
+      scanned.set(partition, next);
+    }
+    return versions;
+  }
+
+  async function round(): Promise<number> {
+    const began = performance.now();
+    const versions = await scan();
+    let rolled = 0;
+    while (pending.size > 0 && !stopped && performance.now() - began < roundMs) {
+      const chunk = nextChunk([...pending.values()].sort((a, b) => b.hour - a.hour || a.tenant - b.tenant));
+      await rollChunk(store, chunk, versions.get(chunk[0]?.partition ?? 0) ?? 0);
+      for (const item of chunk) pending.delete(`${item.tenant}/${item.hour}`);
+      rolled += chunk.length;
+    }
+    options.onRound?.({ rolled, waiting: pending.size, seconds: (performance.now() - began) / 1000 });
+    return pending.size;
+  }
+
+  const runOnce = () => {
+    // Two rounds at once would roll the same hours twice: a second caller gets the round in hand.
+    running ??= round().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+
+  const pause = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const cancel = wait(ms, resolve);
+      wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+
+  async function run(): Promise<void> {
+    while (!stopped) {
+      const began = performance.now();
+      let waiting = 0;
+      let behind = false;
+      try {
+        waiting = await runOnce();
+        behind = (await options.lag()) > farBehindRecords;
+      } catch (error) {
+        logger.error({ error }, 'roll-up round failed, its hours stay dirty');
+      }
+      // A heavy open hour is recomputed whole each time: the pause grows with its cost so that the job takes at most a quarter of the time.
+      const cost = performance.now() - began;
+      if (!stopped)
+        await pause(behind ? 5 * intervalMs : waiting > 0 ? 10 : Math.max(intervalMs, Math.min(3 * cost, 30_000)));
+    }
+  }
+
+  return {
+    start() {
+      loop ??= run();
+    },
+    async stop() {
+      stopped = true;
+      wake?.();
+      await loop;
+      await running?.catch(() => undefined);
+    },
+    runOnce,
+    async caughtUp() {
+      if ((await options.lag()) > 0 || running !== undefined || pending.size > 0) return false;
+      const committed = await log.committed('telemetry', storeGroup);
+      return committed.every(({ partition, next }) => next === 0 || scanned.get(partition) === next);
+    },
+  };
+}

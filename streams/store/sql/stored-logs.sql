@@ -1,0 +1,8 @@
+-- How many of the asked log identities stand in the table. One row a (tenant, hour); conditions on the hour as in stored-points.
+SELECT tenant, toUnixTimestamp(toStartOfHour(Timestamp)) AS hour, uniqExact(ServiceName, Timestamp, hash) AS stored
+FROM log_records
+WHERE tenant IN (SELECT tenant FROM keys)
+  AND toStartOfHour(Timestamp) BETWEEN toDateTime({fromHour:UInt32}, 'UTC') AND toDateTime({toHour:UInt32}, 'UTC')
+  AND Timestamp >= toDateTime({fromHour:UInt32}, 'UTC') AND Timestamp < toDateTime({toHour:UInt32} + 3600, 'UTC')
+  AND (tenant, toStartOfHour(Timestamp), ServiceName, Timestamp, hash) IN (SELECT tenant, toStartOfHour(time), service, time, hash FROM keys)
+GROUP BY tenant, hour

@@ -1,0 +1,169 @@
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { TenantDirectory } from '../access/port.ts';
+import type { Consumer, Log, LogBatch } from '../log/port.ts';
+import type { OtlpDecoder, SeriesEntry, TimeBounds } from '../otlp/port.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { defineQuery } from './define-query.ts';
+import {
+  countLogDuplicates,
+  countPointDuplicates,
+  countSpanDuplicates,
+  markSuspects,
+  type PointKeys,
+  TouchedHours,
+} from './duplicate-finder.ts';
+import { hourOf } from './hour-ledger.ts';
+import { scaledDecimal } from './native-block.ts';
+import type { Store } from './port.ts';
+import { settleSeries } from './series-registry.ts';
+import { decodeBatch, type Received, type TelemetryBatch } from './telemetry-batch.ts';
+import { toBlocks } from './telemetry-blocks.ts';
+import type { ClaimVerdict, UsageIdentities } from './usage-identities.ts';
+
+/** Consumer group of the store: its committed offset is how far the tables have taken the log. */
+export const storeGroup = 'store';
+
+const touchedToken = defineQuery({
+  file: new URL('./sql/touched-token.sql', import.meta.url),
+  params: z.object({ token: z.string() }),
+  row: z.object({ written: z.number() }),
+});
+
+/** How long usage identities are kept after their event was received, and how many are forgotten a batch at most. */
+const identityMs = 33 * 86_400_000;
+const pruneLimit = 1000;
+
+/** What a batch came to, for metrics. */
+export interface BatchReport {
+  readonly records: number;
+  readonly duplicates: number;
+  readonly deadLetters: number;
+  readonly seconds: number;
+}
+
+export interface TelemetryConsumerOptions {
+  readonly log: Log;
+  readonly store: Store;
+  readonly tenants: Pick<TenantDirectory, 'byNumber'>;
+  readonly identities: UsageIdentities;
+  readonly createDecoder: () => OtlpDecoder;
+  readonly bounds: (receivedAtMs: number) => TimeBounds;
+  readonly retentionDays: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly maxBytes?: number;
+  readonly maxRecords?: number;
+  readonly lingerMs?: number;
+  readonly onBatch?: (report: BatchReport) => void;
+}
+
+/** The consumer of topic `telemetry`, and its handler by itself. */
+export interface TelemetryConsumer extends Consumer {
+  handle(batch: LogBatch): Promise<void>;
+}
+
+function pointKeys(batch: TelemetryBatch): PointKeys[] {
+  const rowKeys = (table: PointKeys['table'], rows: readonly Received<{ series: SeriesEntry; timeMs: number }>[]) => ({
+    table,
+    length: rows.length,
+    series: rows.map((item) => item.row.series),
+    timeMs: rows.map((item) => Math.floor(item.row.timeMs)),
+  });
+  return [
+    {
+      table: 'samples' as const,
+      length: batch.points.length,
+      series: batch.points.series,
+      timeMs: batch.points.timeMs,
+    },
+    rowKeys('histograms', batch.histograms),
+    rowKeys('exponential_histograms', batch.exponentialHistograms),
+    rowKeys('summaries', batch.summaries),
+  ].filter((points) => points.length > 0);
+}
+
+/**
+ * Takes the log's telemetry into the tables.
+ *
+ * *Shape* of a batch: decode → settle series ids → decide usage identities → count duplicates → write `touched` → insert one block a table, all under the batch's token. A redelivered
+ * batch whose `touched` rows stand goes on with the inserts: what was counted before the first insert stays counted.
+ * *Errors* a failure of the engine is thrown, so the log redelivers the same range; a record that cannot be read becomes a dead letter.
+ */
+export function createTelemetryConsumer(options: TelemetryConsumerOptions): TelemetryConsumer {
+  const { store, identities } = options;
+  const decoding = { decoder: options.createDecoder(), tenants: options.tenants, bounds: options.bounds };
+  const touched = {
+    metrics: new TouchedHours(store, 'metrics'),
+    traces: new TouchedHours(store, 'traces'),
+    logs: new TouchedHours(store, 'logs'),
+  };
+
+  async function markAndCount(batch: TelemetryBatch, resumed: boolean): Promise<void> {
+    const { ledger } = batch;
+    for (const points of pointKeys(batch)) {
+      const suspects = markSuspects(points, touched.metrics);
+      if (!resumed) await countPointDuplicates({ store, ledger }, points, suspects);
+    }
+    if (resumed) return;
+    await countSpanDuplicates({ store, ledger, touched: touched.traces }, batch.spans);
+    await countLogDuplicates({ store, ledger, touched: touched.logs }, batch.logs);
+  }
+
+  function countEventDuplicates(batch: TelemetryBatch, verdicts: readonly ClaimVerdict[]): void {
+    batch.events.forEach(({ tenant, event }, index) => {
+      if (verdicts[index] === 'first') return;
+      const entry = batch.ledger.at('events', tenant, hourOf(Date.parse(event.time)));
+      entry.duplicates++;
+      entry.duplicateSum += scaledDecimal(event.value, 12);
+    });
+  }
+
+  async function handle(log: LogBatch): Promise<void> {
+    const began = performance.now();
+    const batch = await decodeBatch(log, decoding);
+    const at = Math.floor(log.records.at(-1)?.appendedAt ?? 0);
+    const of = (rows: readonly { tenant: number }[]) => rows.map((row) => row.tenant);
+    await touched.metrics.load(batch.ledger.entries().map((entry) => entry.tenant));
+    await touched.traces.load(of(batch.spans));
+    await touched.logs.load(of(batch.logs));
+    for (const tenant of await settleSeries(store, batch.newSeries, { token: log.token, at })) {
+      touched.metrics.forget(tenant);
+    }
+    const verdicts = identities.claim(batch.events);
+    const resumed = log.redelivered && (await store.query(touchedToken, { token: log.token })).length > 0;
+    await markAndCount(batch, resumed);
+    countEventDuplicates(batch, verdicts);
+    const entries = batch.ledger.entries();
+    if (!resumed && entries.length > 0) {
+      const { token, last, partition } = log;
+      await store.insert(batch.ledger.toBlock({ token, last, partition, at }), log.token);
+    }
+    for (const { signal, tenant, hour } of entries) if (signal !== 'events') touched[signal].add(tenant, hour);
+    for (const block of toBlocks(batch, verdicts, options.retentionDays)) await store.insert(block, log.token);
+    identities.prune(options.clock.now() - identityMs, pruneLimit);
+    for (const letter of batch.deadLetters) {
+      const { topic, partition, offset } = letter.record;
+      options.logger.warn({ code: letter.code, topic, partition, offset, tenant: letter.tenant }, 'dead letter');
+    }
+    options.onBatch?.({
+      records: entries.reduce((sum, entry) => sum + entry.logged, 0),
+      duplicates: entries.reduce((sum, entry) => sum + entry.duplicates, 0),
+      deadLetters: batch.deadLetters.length,
+      seconds: (performance.now() - began) / 1000,
+    });
+  }
+
+  const consumer = options.log.consumer({
+    topic: 'telemetry',
+    group: storeGroup,
+    maxRecords: options.maxRecords ?? 2000,
+    maxBytes: options.maxBytes ?? 16 * 1024 * 1024,
+    lingerMs: options.lingerMs ?? 50,
+    handle,
+    onError(error, batch) {
+      options.logger.error({ error, token: batch?.token }, 'telemetry batch failed, it comes again');
+    },
+  });
+  return { handle, start: () => consumer.start(), stop: () => consumer.stop(), lag: () => consumer.lag() };
+}

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { open, type RootDatabase } from 'lmdb';
+import type { UsageEvent } from '../contract/index.ts';
+import { scaledDecimal } from './native-block.ts';
+
+/** Where an event stands in the log: the same event read again is no duplicate. */
+export interface EventPosition {
+  readonly partition: number;
+  readonly offset: number;
+  /** Index within the record's array. */
+  readonly index: number;
+}
+
+export interface EventClaim extends EventPosition {
+  readonly tenant: number;
+  readonly receivedMs: number;
+  readonly event: UsageEvent;
+}
+
+/** `first`: stored under its identity; `duplicate`: came before with the same content; `conflict`: came before with other content, the first one stands. */
+export type ClaimVerdict = 'first' | 'duplicate' | 'conflict';
+
+export interface UsageIdentities {
+  /** Decides each event and makes the decisions durable before it returns. Asking again with the same positions gives the same verdicts. */
+  claim(events: readonly EventClaim[]): ClaimVerdict[];
+  /** Forgets at most `limit` identities received before `beforeMs`; returns how many. */
+  prune(beforeMs: number, limit: number): number;
+  close(): Promise<void>;
+}
+
+/*
+ * identity → position:  key   16 bytes of SHA-256 over (tenant, source, id)
+ *                       value partition UInt32, offset UInt64, index UInt32, received seconds UInt32, 16 bytes of the content's SHA-256
+ * by received:          key   'r', received seconds UInt32 big-endian, identity
+ */
+const valueSize = 36;
+
+function identityKey(claim: EventClaim): Buffer {
+  const { source, id } = claim.event;
+  return createHash('sha256')
+    .update(JSON.stringify([claim.tenant, source, id]))
+    .digest()
+    .subarray(0, 16);
+}
+
+function contentHash(event: UsageEvent): Buffer {
+  const attributes = Object.entries(event.attributes).sort(([a], [b]) => (a < b ? -1 : 1));
+  const value = scaledDecimal(event.value, 12).toString();
+  const content = JSON.stringify([event.type, event.subject, event.time, value, attributes]);
+  return createHash('sha256').update(content).digest().subarray(0, 16);
+}
+
+function encode(claim: EventClaim, hash: Buffer): Buffer {
+  const value = Buffer.alloc(valueSize);
+  value.writeUInt32LE(claim.partition, 0);
+  value.writeBigUInt64LE(BigInt(claim.offset), 4);
+  value.writeUInt32LE(claim.index, 12);
+  value.writeUInt32LE(Math.floor(claim.receivedMs / 1000), 16);
+  hash.copy(value, 20);
+  return value;
+}
+
+function receivedKey(seconds: number, identity: Buffer): Buffer {
+  const key = Buffer.alloc(5 + identity.length);
+  key[0] = 0x72;
+  key.writeUInt32BE(seconds, 1);
+  identity.copy(key, 5);
+  return key;
+}
+
+/** Opens the identities of usage events under `path`. *Shape* one transaction a call, synced to disk when it returns. */
+export function openUsageIdentities(path: string): UsageIdentities {
+  const root: RootDatabase<Buffer, Buffer> = open({
+    path,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    // With overlapping sync a commit returns before it is on disk.
+    overlappingSync: false,
+  });
+  return {
+    claim(events) {
+      if (events.length === 0) return [];
+      return root.transactionSync(() =>
+        events.map((claim): ClaimVerdict => {
+          const identity = identityKey(claim);
+          const hash = contentHash(claim.event);
+          const held = root.get(identity);
+          if (held === undefined) {
+            root.putSync(identity, encode(claim, hash));
+            root.putSync(receivedKey(Math.floor(claim.receivedMs / 1000), identity), Buffer.alloc(0));
+            return 'first';
+          }
+          const same =
+            held.readUInt32LE(0) === claim.partition &&
+            held.readBigUInt64LE(4) === BigInt(claim.offset) &&
+            held.readUInt32LE(12) === claim.index;
+          if (same) return 'first';
+          return hash.equals(held.subarray(20, valueSize)) ? 'duplicate' : 'conflict';
+        }),
+      );
+    },
+    prune(beforeMs, limit) {
+      return root.transactionSync(() => {
+        const end = receivedKey(Math.max(0, Math.floor(beforeMs / 1000)), Buffer.alloc(0));
+        const old = [...root.getKeys({ start: Buffer.from([0x72]), end, limit })].map((key) => Buffer.from(key));
+        for (const key of old) {
+          root.removeSync(key.subarray(5));
+          root.removeSync(key);
+        }
+        return old.length;
+      });
+    },
+    close: () => root.close(),
+  };
+}
