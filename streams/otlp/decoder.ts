@@ -20,6 +20,6 @@ export function createOtlpDecoder(options: OtlpDecoderOptions = {}): OtlpDecoder
     metrics: (payload, tenant, bounds) => metrics.decode(payload, tenant, bounds),
     takeMetrics: () => metrics.take(),
     traces: (payload, bounds) => decodeTraces(payload, bounds, strings),
-    logs: (payload, bounds) => decodeLogs(payload, bounds, strings),
+    logs: (payload, bounds, part = 0) => decodeLogs(payload, bounds, strings, part),
   };
 }

@@ -17,4 +17,5 @@ export type {
 } from './port.ts';
 export { exportResponse, type OtlpContentType, statusBody } from './responses.ts';
 export { scanOtlp } from './scan.ts';
+export { splitOtlp } from './split.ts';
 export { type RejectReason, timeBounds } from './time-bounds.ts';

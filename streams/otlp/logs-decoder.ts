@@ -10,10 +10,10 @@ import { WireReader } from './wire-reader.ts';
  * Decodes `ExportLogsServiceRequest` bytes into rows. Records outside `bounds` are left out, as the door counted them.
  *
  * *Shape* request → resource_logs 1 { resource 1, scope_logs 2 { scope 1, log_records 2, schema_url 3 }, schema_url 3 }.
- * A row's `hash` covers the bytes of record, resource and scope, and the record's number among equal ones of this payload: the same bytes sent again give the same hashes.
+ * A row's `hash` covers the bytes of record, resource and scope, and the record's number among equal ones of this payload, and the part of the request that it is: the same bytes sent again give the same hashes.
  */
-export function decodeLogs(payload: Uint8Array, bounds: TimeBounds, strings: StringCache): LogRow[] {
-  const decoder = new LogsReader(payload, bounds, strings);
+export function decodeLogs(payload: Uint8Array, bounds: TimeBounds, strings: StringCache, part: number): LogRow[] {
+  const decoder = new LogsReader(payload, bounds, strings, part);
   return decoder.read();
 }
 
@@ -29,11 +29,13 @@ class LogsReader {
   readonly #reader: WireReader;
   readonly #bounds: TimeBounds;
   readonly #strings: StringCache;
+  readonly #part: number;
   readonly #rows: LogRow[] = [];
   readonly #equal = new Map<string, number>();
   readonly #hash = new ByteHash();
 
-  constructor(payload: Uint8Array, bounds: TimeBounds, strings: StringCache) {
+  constructor(payload: Uint8Array, bounds: TimeBounds, strings: StringCache, part: number) {
+    this.#part = part;
     this.#reader = new WireReader(payload);
     this.#bounds = bounds;
     this.#strings = strings;
@@ -153,6 +155,7 @@ class LogsReader {
     const ordinal = this.#equal.get(key) ?? 0;
     this.#equal.set(key, ordinal + 1);
     hash.number(ordinal);
+    hash.number(this.#part);
     return (BigInt(hash.h1 >>> 0) << 32n) | BigInt(hash.h2 >>> 0);
   }
 }

@@ -158,7 +158,8 @@ export interface OtlpDecoder {
   metrics(payload: Uint8Array, tenant: number, bounds: TimeBounds): { records: number };
   takeMetrics(): DecodedMetrics;
   traces(payload: Uint8Array, bounds: TimeBounds): SpanRow[];
-  logs(payload: Uint8Array, bounds: TimeBounds): LogRow[];
+  /** `part` is the envelope's: equal records in different parts of one request stay two. */
+  logs(payload: Uint8Array, bounds: TimeBounds, part?: number): LogRow[];
 }
 
 /** What the door learns from a payload without building rows. */

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import type { Principal } from 'streams/access';
+import { AppError, type TenantRecord } from 'streams/contract';
+import { type HourCount, type Log, toHeaders } from 'streams/log';
+import { type OtlpSignal, scanOtlp, splitOtlp, type TimeBounds, timeBounds } from 'streams/otlp';
+import type { IngestMetrics } from './ingest-metrics.ts';
+
+/** Above this a request becomes several records of the log. *Source* architecture §3.2: 1 MiB, topics allow 4 MiB. */
+const partBytesMax = 1024 * 1024;
+
+export interface Sender {
+  readonly tenant: TenantRecord;
+  readonly principal: Principal;
+}
+
+export interface Acceptance {
+  readonly records: number;
+  readonly rejected: ReadonlyMap<string, number>;
+}
+
+/** Takes validated telemetry onto the log. */
+export interface TelemetryAcceptor {
+  /**
+   * Validates protobuf bytes, and resolves when every accepted record is durable.
+   *
+   * *Errors* `otlp.malformed` (400), `ingest.tenant_mismatch` (403), `otlp.record_too_large` (413), `log.unavailable` (503): nothing may be assumed stored.
+   */
+  accept(signal: OtlpSignal, payload: Uint8Array, sender: Sender, receivedAtMs: number): Promise<Acceptance>;
+}
+
+export function createTelemetryAcceptor(deps: {
+  readonly log: Pick<Log, 'append'>;
+  readonly metrics: IngestMetrics;
+  readonly retentionDays: number;
+}): TelemetryAcceptor {
+  return {
+    async accept(signal, payload, sender, receivedAtMs) {
+      const bounds = timeBounds(receivedAtMs, deps.retentionDays);
+      const scan = scanOtlp(signal, payload, bounds);
+      refuseForeignTenants(scan.tenantIds, sender.tenant);
+      if (scan.records > 0) {
+        const parts = partsOf(signal, payload, bounds, scan.hours);
+        const batch = randomUUID();
+        await deps.log.append(
+          'telemetry',
+          parts.map(({ bytes, hours }, part) => ({
+            key: sender.tenant.id,
+            headers: toHeaders({
+              tenant: sender.tenant.id,
+              tenantNumber: sender.tenant.number,
+              signal,
+              encoding: 'otlp',
+              receivedAt: receivedAtMs,
+              credential: sender.principal.id,
+              batch,
+              part,
+              parts: parts.length,
+              counts: hours,
+            }),
+            payload: bytes,
+          })),
+        );
+        deps.metrics.accepted(signal, scan.records, payload.length);
+      }
+      for (const [reason, count] of scan.rejected) deps.metrics.rejected(signal, reason, count);
+      return { records: scan.records, rejected: scan.rejected };
+    },
+  };
+}
+
+/** The credential decides the tenant: a resource that names another one refuses the whole request. */
+function refuseForeignTenants(named: readonly string[], tenant: TenantRecord): void {
+  if (named.every((id) => id === tenant.id)) return;
+  throw new AppError(
+    'ingest.tenant_mismatch',
+    'a resource names another tenant in dotmac.tenant.id than the credential belongs to',
+    { status: 403, field: 'resource.attributes["dotmac.tenant.id"]' },
+  );
+}
+
+interface Part {
+  readonly bytes: Uint8Array;
+  readonly hours: readonly HourCount[];
+}
+
+function partsOf(signal: OtlpSignal, payload: Uint8Array, bounds: TimeBounds, hours: readonly HourCount[]): Part[] {
+  const pieces = splitOtlp(signal, payload, partBytesMax);
+  if (pieces.length === 1) return [{ bytes: payload, hours }];
+  // Each record of the log carries the counts of its own piece: the ledger compares record by record.
+  return pieces
+    .map((bytes) => ({ bytes, hours: scanOtlp(signal, bytes, bounds).hours }))
+    .filter((part) => part.hours.length > 0);
+}

@@ -1,0 +1,54 @@
+import { defineModule, type ModuleDefinition } from 'streams/runtime';
+import { z } from 'zod';
+import { ByteBudget } from './acceptance/byte-budget.ts';
+import { createIngestMetrics } from './acceptance/ingest-metrics.ts';
+import { createTelemetryAcceptor } from './acceptance/telemetry-acceptor.ts';
+import { monitoringRoutes } from './monitoring/http.ts';
+import { otlpRoutes } from './otlp/http.ts';
+import { usageEventRoutes } from './usage-events/http.ts';
+
+const mebibyte = 1024 * 1024;
+
+export const IngestConfig = z.strictObject({
+  /** One request as it comes, compressed or not. */
+  maxBodyMiB: z.int().min(1).max(256).default(20),
+  maxDecompressedMiB: z.int().min(1).max(1024).default(64),
+  /** All requests that are being taken together; beyond it the door answers 503. */
+  maxInFlightMiB: z.int().min(1).max(4096).default(192),
+  /** How old telemetry may be; the store keeps as long. */
+  retentionDays: z.int().min(1).max(3650).default(400),
+});
+
+/** Modules of this folder: everything that takes telemetry and usage from the tenants. */
+export const modules: readonly ModuleDefinition[] = [
+  defineModule({
+    name: 'ingest',
+    description:
+      'OTLP/HTTP, CloudEvents usage events and REST monitoring: authenticated, bounded and validated onto the log',
+    requires: ['log', 'access', 'http'],
+    config: IngestConfig,
+    create(config, services) {
+      const { log, clock } = services;
+      const metrics = createIngestMetrics(services.metrics);
+      const acceptor = createTelemetryAcceptor({ log, metrics, retentionDays: config.retentionDays });
+      const maxBodyBytes = config.maxBodyMiB * mebibyte;
+      const otlp = otlpRoutes({
+        acceptor,
+        metrics,
+        clock,
+        budget: new ByteBudget(config.maxInFlightMiB * mebibyte),
+        maxBodyBytes,
+        maxDecompressedBytes: config.maxDecompressedMiB * mebibyte,
+      });
+      services.otlpHttp.register(otlp);
+      services.http.register(otlp);
+      services.http.register(usageEventRoutes({ log, clock, metrics, maxBodyBytes }));
+      services.http.register(monitoringRoutes({ acceptor, clock, metrics }));
+      return {
+        async start() {},
+        ready: () => ({ ready: true }) as const,
+        async stop() {},
+      };
+    },
+  }),
+];

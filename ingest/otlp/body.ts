@@ -1,0 +1,46 @@
+import { promisify } from 'node:util';
+import { gunzip, zstdDecompress } from 'node:zlib';
+import { AppError } from 'streams/contract';
+
+type Decompress = (body: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
+
+const encodings = new Map<string, Decompress>([
+  ['gzip', promisify(gunzip) as Decompress],
+  ['zstd', promisify(zstdDecompress) as Decompress],
+]);
+
+/**
+ * Undoes a content encoding, never giving more than `maxBytes`.
+ *
+ * *Errors* `ingest.encoding_unsupported` (415), `ingest.too_large` (413), `ingest.encoding_malformed` (400).
+ */
+export async function decompress(
+  body: Uint8Array,
+  encoding: string | undefined,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  const name = encoding?.trim().toLowerCase() ?? '';
+  if (name === '' || name === 'identity') return body;
+  const undo = encodings.get(name);
+  if (undo === undefined) {
+    throw new AppError('ingest.encoding_unsupported', 'content-encoding must be gzip, zstd or identity', {
+      status: 415,
+      field: 'headers.content-encoding',
+    });
+  }
+  try {
+    return await undo(body, { maxOutputLength: maxBytes });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new AppError('ingest.too_large', `the body is larger than ${maxBytes} bytes when decompressed`, {
+        status: 413,
+        cause,
+      });
+    }
+    throw new AppError('ingest.encoding_malformed', `the body is not valid ${name}`, {
+      status: 400,
+      field: 'headers.content-encoding',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,140 @@
+import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { AppError, invariant } from 'streams/contract';
+import { exportResponse, type OtlpContentType, type OtlpSignal, otlpJsonToProtobuf, statusBody } from 'streams/otlp';
+import type { Clock } from 'streams/runtime';
+import type { ByteBudget } from '../acceptance/byte-budget.ts';
+import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
+import type { Acceptance, TelemetryAcceptor } from '../acceptance/telemetry-acceptor.ts';
+import { decompress } from './body.ts';
+
+export interface OtlpRoutesDeps {
+  readonly acceptor: TelemetryAcceptor;
+  readonly metrics: IngestMetrics;
+  readonly budget: ByteBudget;
+  readonly clock: Clock;
+  readonly maxBodyBytes: number;
+  readonly maxDecompressedBytes: number;
+}
+
+const signals: readonly OtlpSignal[] = ['metrics', 'traces', 'logs'];
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Bytes of the budget that this request holds until it is answered. */
+    heldBytes: number;
+  }
+}
+
+/** OTLP/HTTP: `/v1/metrics`, `/v1/traces`, `/v1/logs`. Answers 200 only for what is durable. *Source* OTLP specification 1.x, "OTLP/HTTP". */
+export function otlpRoutes(deps: OtlpRoutesDeps): FastifyPluginAsync {
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser(
+      ['application/x-protobuf', 'application/json'],
+      { parseAs: 'buffer', bodyLimit: deps.maxBodyBytes },
+      (_request, body, done) => done(null, body),
+    );
+    app.decorateRequest('heldBytes', 0);
+    app.addHook('preParsing', async (request) => {
+      const declared = Number(request.headers['content-length'] ?? 0);
+      // A larger one is refused by its length before anything is read.
+      if (!(declared <= deps.maxBodyBytes)) return;
+      deps.budget.check(declared);
+      deps.budget.hold(declared);
+      request.heldBytes = declared;
+    });
+    app.addHook('onResponse', async (request) => deps.budget.release(request.heldBytes));
+    for (const signal of signals) registerSignal(app, signal, deps);
+  };
+}
+
+function registerSignal(app: FastifyInstance, signal: OtlpSignal, deps: OtlpRoutesDeps): void {
+  app.post(
+    `/v1/${signal}`,
+    {
+      bodyLimit: deps.maxBodyBytes,
+      config: { permission: { resource: 'telemetry', action: 'write', tenant: 'credential' } },
+      schema: { tags: ['ingest'], summary: `Export ${signal} by OTLP/HTTP, protobuf or JSON` } as object,
+      errorHandler: (error, request, reply) => answerStatus(error, request, reply, signal, deps.metrics),
+    },
+    async (request, reply) => {
+      const contentType = contentTypeOf(request);
+      const acceptance = await acceptBody(request, signal, contentType, deps);
+      const rejected = [...acceptance.rejected.values()].reduce((sum, count) => sum + count, 0);
+      const reasons = [...acceptance.rejected].map(([reason, count]) => `${count} ${reason}`).join(', ');
+      deps.metrics.request(signal, 200);
+      return reply.type(contentType).send(exportResponse(signal, contentType, rejected, reasons));
+    },
+  );
+}
+
+async function acceptBody(
+  request: FastifyRequest,
+  signal: OtlpSignal,
+  contentType: OtlpContentType,
+  deps: OtlpRoutesDeps,
+): Promise<Acceptance> {
+  const { tenant, principal } = request;
+  invariant(tenant, 'the access check leaves a tenant on a credential route');
+  const receivedAtMs = deps.clock.now();
+  const hold = (bytes: number) => {
+    deps.budget.hold(bytes);
+    request.heldBytes += bytes;
+  };
+  const sent = request.body instanceof Uint8Array ? request.body : new Uint8Array(0);
+  hold(sent.length - request.heldBytes);
+  const body = await decompress(sent, request.headers['content-encoding'], deps.maxDecompressedBytes);
+  if (body !== sent) hold(body.length);
+  const payload = contentType === 'application/json' ? otlpJsonToProtobuf(signal, body) : body;
+  return deps.acceptor.accept(signal, payload, { tenant, principal }, receivedAtMs);
+}
+
+/** The type of the request decides the type of the answer; a refusal of any other type is answered in protobuf. */
+function contentTypeOf(request: FastifyRequest): OtlpContentType {
+  const given = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
+  return given === 'application/json' ? 'application/json' : 'application/x-protobuf';
+}
+
+/** Fastify's own refusals by code; everything else unknown may be a passing fault of ours, and exporters retry 503 but not 500. */
+const fastifyRefusals = new Map<string, { status: number; code: string }>([
+  ['FST_ERR_CTP_BODY_TOO_LARGE', { status: 413, code: 'ingest.too_large' }],
+  ['FST_ERR_CTP_INVALID_MEDIA_TYPE', { status: 415, code: 'ingest.media_type' }],
+  ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', { status: 400, code: 'ingest.content_length' }],
+]);
+
+function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const refusal = fastifyRefusals.get((error as Partial<FastifyError>).code ?? '');
+  if (refusal !== undefined) {
+    return new AppError(refusal.code, (error as Error).message, { status: refusal.status, cause: error });
+  }
+  return new AppError('ingest.unavailable', 'the request could not be taken: send it again', {
+    status: 503,
+    retryable: true,
+    cause: error,
+  });
+}
+
+function answerStatus(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  signal: OtlpSignal,
+  metrics: IngestMetrics,
+): FastifyReply {
+  const known = toAppError(error);
+  // A fault of ours is never 500 here: 503 makes every exporter keep its data and come again.
+  const status = known.status >= 500 ? 503 : known.status;
+  metrics.request(signal, status);
+  metrics.rejected(signal, known.code, 1);
+  if (status === 503) {
+    request.log.error({ err: known, signal, correlationId: request.correlationId }, 'telemetry could not be taken');
+    reply.header('retry-after', known.retryAfterSeconds ?? 1);
+  } else if (known.retryAfterSeconds !== undefined) reply.header('retry-after', known.retryAfterSeconds);
+  const contentType = contentTypeOf(request);
+  const detail = known.status === 500 ? 'the request could not be taken: send it again' : known.message;
+  return reply
+    .code(status)
+    .type(contentType)
+    .send(statusBody(contentType, status, `${known.code}: ${detail}`));
+}

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { AppError, invariant, type UsageEvent } from 'streams/contract';
+import { type Log, type LogMessage, toHeaders } from 'streams/log';
+import type { Clock } from 'streams/runtime';
+import { z } from 'zod';
+import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
+import { fromBinaryMode, readCloudEvents } from './cloud-events.ts';
+import { countByHour } from './hour-counts.ts';
+
+export interface UsageEventRoutesDeps {
+  readonly log: Pick<Log, 'append'>;
+  readonly clock: Clock;
+  readonly metrics: IngestMetrics;
+  readonly maxBodyBytes: number;
+}
+
+/** Events a record of the log: keeps each record well under the 4 MiB that a topic takes. */
+const partBytesMax = 1024 * 1024;
+
+const Accepted = z.object({
+  accepted: z.number().int(),
+  /** Events that carried no `time`: the time of receipt was taken. */
+  withoutTime: z.number().int().optional(),
+});
+
+/** `POST /api/v1/plugins/usage-events` and its alias: CloudEvents 1.0 structured, batched and in binary mode. Answers 200 only for what is durable. */
+export function usageEventRoutes(deps: UsageEventRoutesDeps): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.addContentTypeParser(
+      ['application/cloudevents+json', 'application/cloudevents-batch+json'],
+      { parseAs: 'string', bodyLimit: deps.maxBodyBytes },
+      app.getDefaultJsonParser('error', 'ignore'),
+    );
+    for (const url of ['/api/v1/plugins/usage-events', '/api/v1/plugins/usage']) {
+      app.post(
+        url,
+        {
+          bodyLimit: deps.maxBodyBytes,
+          config: { permission: { resource: 'usage_events', action: 'write', tenant: 'credential' } },
+          schema: {
+            tags: ['ingest'],
+            summary: 'Take usage events as CloudEvents 1.0, all or none',
+            description:
+              'One event or an array; `data` = {"value":"12.5", …attributes}: a decimal string or a whole number up to 2^53. Binary mode takes the attributes from ce- headers.',
+            body: z.unknown(),
+            response: { 200: Accepted },
+          },
+        },
+        async (request) => {
+          const { events, withoutTime } = await take(request, deps);
+          return { accepted: events.length, ...(withoutTime > 0 ? { withoutTime } : {}) };
+        },
+      );
+    }
+    app.addHook('onResponse', async (request, reply) => {
+      if (request.method === 'POST') deps.metrics.request('events', reply.statusCode);
+    });
+    app.addHook('onError', async (_request, _reply, error) => {
+      deps.metrics.rejected('events', error instanceof AppError ? error.code : 'request', 1);
+    });
+  };
+}
+
+async function take(request: FastifyRequest, deps: UsageEventRoutesDeps) {
+  const { tenant, principal } = request;
+  invariant(tenant, 'the access check leaves a tenant on a credential route');
+  const receivedAtMs = deps.clock.now();
+  const isBinary = request.headers['ce-specversion'] !== undefined;
+  const body = isBinary ? fromBinaryMode(request.headers, request.body) : request.body;
+  const read = readCloudEvents(body, { receivedAtMs, backfill: principal.scopes.includes('backfill') });
+  if (read.events.length === 0) return read;
+  const batch = randomUUID();
+  const parts = inParts(read.events);
+  const messages = parts.map(
+    ({ events, payload }, part): LogMessage => ({
+      key: tenant.id,
+      headers: toHeaders({
+        tenant: tenant.id,
+        tenantNumber: tenant.number,
+        signal: 'events',
+        encoding: 'cloudevents',
+        receivedAt: receivedAtMs,
+        credential: principal.id,
+        batch,
+        part,
+        parts: parts.length,
+        counts: countByHour(events),
+      }),
+      payload,
+    }),
+  );
+  await deps.log.append('telemetry', messages);
+  const bytes = messages.reduce((sum, message) => sum + message.payload.length, 0);
+  deps.metrics.accepted('events', read.events.length, bytes);
+  return read;
+}
+
+interface Part {
+  readonly events: readonly UsageEvent[];
+  readonly payload: Uint8Array;
+}
+
+/** Splits events, in order, so that each part's JSON stays under the limit; one event is at most the request's own limit. */
+function inParts(events: readonly UsageEvent[]): Part[] {
+  const payload = Buffer.from(JSON.stringify(events));
+  if (payload.length <= partBytesMax || events.length === 1) return [{ events, payload }];
+  const middle = Math.ceil(events.length / 2);
+  return [...inParts(events.slice(0, middle)), ...inParts(events.slice(middle))];
+}
