@@ -1,0 +1,362 @@
+import type { Log, LogMessage } from 'streams/log';
+import type { Store } from 'streams/store';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  addHistograms,
+  addSamples,
+  addSeries,
+  insertRows,
+  openEngine,
+  seriesId,
+  tenantRecord,
+} from './engine-fixture.ts';
+import { readFleet } from './fleet/fleet-reader.ts';
+import { readForecast } from './forecast/forecast-reader.ts';
+import { defaultScalingPolicy } from './scaling/policy.ts';
+import { createScalingJob } from './scaling/scaling-job.ts';
+import { readSla } from './sla/sla-reader.ts';
+import { readMetricRange } from './telemetry/metric-range.ts';
+import { countsQuery } from './telemetry/queries.ts';
+import { readDeadLetters, readLogs, readMetrics, readTrace } from './telemetry/record-reader.ts';
+
+const t0 = Date.UTC(2026, 10, 2);
+const iso = (ms: number): string => new Date(ms).toISOString();
+let store: Store;
+let close: () => Promise<void>;
+beforeAll(async () => {
+  ({ store, close } = await openEngine());
+});
+afterAll(() => close());
+
+const range = (tenant: number, metric: string, query: Record<string, unknown> = {}) =>
+  readMetricRange(store, tenant, {
+    metric,
+    start: iso(t0),
+    end: iso(t0 + 120_000),
+    step: '60s',
+    aggregate: 'avg',
+    ...query,
+  });
+
+describe('metric ranges', () => {
+  test('increase is exact across resets, edges and resends, and rate is a second of it', async () => {
+    const [a, b] = [seriesId(1, 1), seriesId(1, 2)];
+    const counter = { tenant: 1, metric: 'c', kind: 'sum', temporality: 'cumulative', monotonic: true, unit: 'By' };
+    await addSeries(store, { ...counter, series: a, attributes: { 'if.name': 'x' } });
+    await addSeries(store, { ...counter, series: b, attributes: { 'if.name': 'y' } });
+    await addSamples(store, 1, a, [
+      [t0 - 30_000, 90],
+      [t0 + 10_000, 100],
+      [t0 + 40_000, 110],
+      [t0 + 70_000, 5],
+      [t0 + 100_000, 25],
+    ]);
+    await addSamples(store, 1, a, [[t0 + 10_000, 100]]);
+    await addSamples(store, 1, b, [
+      [t0 + 10_000, 1],
+      [t0 + 70_000, 3],
+    ]);
+    expect(await range(1, 'c', { aggregate: 'increase', groupBy: 'if.name' })).toEqual({
+      metric: 'c',
+      unit: 'By',
+      series: [
+        {
+          attributes: { 'if.name': 'x' },
+          points: [
+            [t0, 20],
+            [t0 + 60_000, 25],
+          ],
+        },
+        {
+          attributes: { 'if.name': 'y' },
+          points: [
+            [t0, 0],
+            [t0 + 60_000, 2],
+          ],
+        },
+      ],
+    });
+    expect((await range(1, 'c', { aggregate: 'rate' })).series).toEqual([
+      {
+        attributes: {},
+        points: [
+          [t0, 20 / 60],
+          [t0 + 60_000, 27 / 60],
+        ],
+      },
+    ]);
+    expect((await range(1, 'c', { aggregate: 'count' })).series[0]?.points).toEqual([
+      [t0, 3],
+      [t0 + 60_000, 3],
+    ]);
+    expect((await range(1, 'c', { aggregate: 'p50', groupBy: 'if.name' })).series[0]?.points[0]).toEqual([t0, 105]);
+  });
+
+  test('an unknown metric has no series; a gauge has no increase; another tenant sees nothing', async () => {
+    expect(await range(1, 'nothing')).toEqual({ metric: 'nothing', unit: '', series: [] });
+    expect((await range(2, 'c')).series).toEqual([]);
+    await addSeries(store, { tenant: 1, metric: 'g', series: seriesId(2, 1), kind: 'gauge' });
+    await expect(range(1, 'g', { aggregate: 'increase' })).rejects.toMatchObject({
+      code: 'telemetry.aggregate_unsupported',
+      status: 422,
+    });
+  });
+
+  test('cumulative histograms give the difference to the previous point, resets whole', async () => {
+    const series = seriesId(3, 1);
+    await addSeries(store, {
+      tenant: 1,
+      metric: 'h',
+      series,
+      kind: 'histogram',
+      temporality: 'cumulative',
+      bounds: [1, 2],
+    });
+    await addHistograms(store, 1, series, [
+      { ms: t0 - 10_000, count: 5, sum: 5, buckets: [5, 0, 0] },
+      { ms: t0 + 10_000, count: 9, sum: 11, buckets: [6, 3, 0] },
+      { ms: t0 + 70_000, count: 2, sum: 1, buckets: [2, 0, 0] },
+    ]);
+    expect((await range(1, 'h', { aggregate: 'count' })).series[0]?.points).toEqual([
+      [t0, 4],
+      [t0 + 60_000, 2],
+    ]);
+    expect((await range(1, 'h')).series[0]?.points).toEqual([
+      [t0, 1.5],
+      [t0 + 60_000, 0.5],
+    ]);
+    expect((await range(1, 'h', { aggregate: 'p50' })).series[0]?.points).toEqual([
+      [t0, 1 + 1 / 3],
+      [t0 + 60_000, 0.5],
+    ]);
+  });
+
+  test('roll-ups answer the same numbers as samples, a dirty hour is read from samples', async () => {
+    const series = seriesId(4, 1);
+    await addSeries(store, { tenant: 4, metric: 'c', series, kind: 'sum', temporality: 'cumulative', monotonic: true });
+    const points = Array.from({ length: 60 }, (_, i): [number, number] => [
+      t0 + i * 300_000,
+      i < 30 ? 10 * i : 7 * (i - 30),
+    ]);
+    await addSamples(store, 4, series, points);
+    const ask = (aggregate: string) => range(4, 'c', { end: iso(t0 + 5 * 3_600_000), step: '1h', aggregate });
+    await store.execute(
+      `INSERT INTO touched (token, signal, tenant, bucket, seq) SELECT 'a', 'metrics', 4, toDateTime(${t0 / 1000}, 'UTC') + number * 3600, 5 FROM numbers(5)`,
+    );
+    const raw = await Promise.all(['avg', 'sum', 'increase', 'max', 'count'].map(ask));
+    await store.execute(
+      `INSERT INTO rolled (signal, tenant, bucket, version, rows) SELECT 'metrics', 4, toDateTime(${t0 / 1000}, 'UTC') + number * 3600, 5, 12 FROM numbers(4)`,
+    );
+    const runs = [0, 1, 2, 3].map((h) => points.slice(h * 12, h * 12 + 12).map(([, value]) => value));
+    const rows = runs.map((values, h) => {
+      const inner = values.slice(1).reduce((s, v, i) => s + (v >= (values[i] ?? 0) ? v - (values[i] ?? 0) : v), 0);
+      return `(4, ${series}, toDateTime(${t0 / 1000 + h * 3600}, 'UTC'), 12, ${values.reduce((s, v) => s + v, 0)}, ${Math.min(...values)}, ${Math.max(...values)}, ${values[0]}, ${values[11]}, ${inner}, 5)`;
+    });
+    await insertRows(
+      store,
+      'series_hour',
+      ['tenant', 'series', 'bucket', 'count', 'sum', 'min', 'max', 'first', 'last', 'increase', 'version'],
+      rows,
+    );
+    // Proof that the roll-ups are read: the samples of the clean hours are gone.
+    await store.execute(
+      `ALTER TABLE samples DELETE WHERE tenant = 4 AND time < fromUnixTimestamp64Milli(${t0 + 4 * 3_600_000}) `,
+    );
+    expect(await Promise.all(['avg', 'sum', 'increase', 'max', 'count'].map(ask))).toEqual(raw);
+    expect(raw[2]?.series[0]?.points.reduce((s, [, v]) => s + v, 0)).toBe(290 + 203);
+  });
+});
+
+test('counts see a resent point once, by occurred-at, half-open', async () => {
+  const [counts] = await store.query(countsQuery, { tenant: 1, start: t0 - 30_000, end: t0 + 100_000 });
+  expect(counts).toEqual({ points: 6 + 3, spans: 0, logRecords: 0, usageEvents: 0 });
+  const page = await readMetrics(store, 1, { limit: 2 });
+  expect(page.items.map((item) => [item.name, item.series])).toEqual([
+    ['c', 2],
+    ['g', 1],
+  ]);
+  const rest = await readMetrics(store, 1, { limit: 2, cursor: page.nextCursor ?? '' });
+  expect(rest.items.map((item) => item.name)).toEqual(['h']);
+});
+
+test('traces, logs and dead letters are read back page by page and stay the tenant’s own', async () => {
+  const id = '0102030405060708090a0b0c0d0e0f10';
+  await insertRows(
+    store,
+    'spans',
+    ['tenant', 'Timestamp', 'TraceId', 'SpanId', 'SpanName', 'Duration', 'retention_days'],
+    [`(1, '2026-11-02 00:00:01.123456789', unhex('${id}'), unhex('0102030405060708'), 'GET', 12345, 4000)`],
+  );
+  await insertRows(
+    store,
+    'log_records',
+    ['tenant', 'Timestamp', 'Body', 'hash', 'retention_days'],
+    [
+      `(1, '2026-11-02 00:00:01.5', 'Payment FAILED', 1, 4000), (1, '2026-11-02 00:00:02', 'failed again', 2, 4000), (1, '2026-11-02 00:00:03', 'fine', 3, 4000)`,
+    ],
+  );
+  await insertRows(
+    store,
+    'dead_letters',
+    ['tenant', 'at', 'topic', 'partition', 'offset', 'code', 'detail', 'envelope', 'payload'],
+    [`(1, '2026-11-02 00:00:01.123', 'telemetry', 1, 5, 'otlp.malformed', 'd', '{}', 'abc')`],
+  );
+  const tenantIdOf = () => tenantRecord(1).id;
+  const trace = await readTrace(store, { number: 1 }, tenantIdOf, id);
+  expect(trace.spans[0]).toMatchObject({
+    spanId: '0102030405060708',
+    parentSpanId: '',
+    start: '2026-11-02T00:00:01.123456789Z',
+    durationNanos: '12345',
+  });
+  await expect(readTrace(store, { number: 2 }, tenantIdOf, id)).rejects.toMatchObject({ status: 404 });
+  const ask = { start: iso(t0), end: iso(t0 + 60_000), query: 'failed', limit: 1 };
+  const one = await readLogs(store, 1, ask);
+  expect(one.items.map((item) => item.body)).toEqual(['failed again']);
+  const two = await readLogs(store, 1, { ...ask, cursor: one.nextCursor ?? '' });
+  expect(two).toMatchObject({ items: [{ body: 'Payment FAILED' }], nextCursor: null });
+  expect((await readDeadLetters(store, 'all', tenantIdOf, { limit: 10 })).items).toMatchObject([
+    { code: 'otlp.malformed', offset: '5', at: '2026-11-02T00:00:01.123Z', payloadBytes: 3 },
+  ]);
+  expect((await readDeadLetters(store, { number: 2 }, tenantIdOf, { limit: 10 })).items).toEqual([]);
+});
+
+describe('service level', () => {
+  const tenant = tenantRecord(7);
+  const [up, down] = [seriesId(5, 1), seriesId(5, 2)];
+  test('60 one-minute checks with 3 down are 57/60, in any order and sent twice; gaps above 5 minutes are unmeasured', async () => {
+    for (const [series, status] of [
+      [up, 'up'],
+      [down, 'down'],
+    ] as const) {
+      await addSeries(store, {
+        tenant: 7,
+        metric: 'dotmac.health.status',
+        series,
+        kind: 'gauge',
+        attributes: { component: 'db', status },
+      });
+    }
+    const isDown = (i: number): boolean => [10, 20, 59].includes(i);
+    const all = Array.from({ length: 60 }, (_, i) => i).reverse();
+    for (const indices of [all, all.slice(5, 20)]) {
+      const points = (wanted: boolean) =>
+        indices
+          .filter((i) => isDown(i) === wanted)
+          .map((i): [number, number] => [t0 + i * 60_000 + 5_000, wanted ? 0 : 1]);
+      await addSamples(store, 7, up, points(false));
+      if (points(true).length > 0) await addSamples(store, 7, down, points(true));
+    }
+    await addSamples(store, 7, up, [
+      [t0 + 120.5 * 60_000, 1],
+      [t0 + 125.5 * 60_000, 1],
+      [t0 + 131 * 60_000, 1],
+    ]);
+    const [first] = await readSla(store, [{ tenant, period: '2026-11' }], t0 + 3_600_000);
+    expect(first).toMatchObject({
+      attainment: 57 / 60,
+      measuredSeconds: 3600,
+      badSeconds: 180,
+      unmeasuredSeconds: 86_400,
+    });
+    const [later] = await readSla(store, [{ tenant, period: '2026-11' }], t0 + 24 * 3_600_000);
+    expect(later).toMatchObject({ measuredSeconds: 3600 + 7 * 60, badSeconds: 180 });
+  });
+
+  test('requests that fail beyond the limit make measured minutes bad', async () => {
+    const [ok, bad] = [seriesId(6, 1), seriesId(6, 2)];
+    const histogram = {
+      tenant: 7,
+      metric: 'http.server.request.duration',
+      kind: 'histogram',
+      temporality: 'cumulative',
+    };
+    await addSeries(store, { ...histogram, series: ok, attributes: { 'http.response.status_code': '200' } });
+    await addSeries(store, { ...histogram, series: bad, attributes: { 'http.response.status_code': '503' } });
+    const counts = [
+      [0, 1000, 0],
+      [5, 2000, 0],
+      [10, 2800, 200],
+      [15, 3800, 200],
+    ] as const;
+    await addHistograms(
+      store,
+      7,
+      ok,
+      counts.map(([m, count]) => ({ ms: t0 + m * 60_000, count })),
+    );
+    await addHistograms(
+      store,
+      7,
+      bad,
+      counts.map(([m, , count]) => ({ ms: t0 + m * 60_000, count })),
+    );
+    const [report] = await readSla(store, [{ tenant, period: '2026-11' }], t0 + 3_600_000);
+    // Minutes 6 to 10 fail; minute 10 was bad already.
+    expect(report?.badSeconds).toBe(180 + 4 * 60);
+  });
+
+  test('fleet, forecast and scaling follow from the same data', async () => {
+    const nowMs = t0 + 59 * 60_000 + 30_000;
+    const cpu = seriesId(8, 1);
+    await addSeries(store, { tenant: 7, metric: 'container.cpu.usage', series: cpu, kind: 'gauge', unit: '{cpu}' });
+    await addSamples(
+      store,
+      7,
+      cpu,
+      Array.from({ length: 30 }, (_, i) => [t0 + (30 + i) * 60_000, 0.95]),
+    );
+    const customers = seriesId(9, 1);
+    await addSeries(store, {
+      tenant: 7,
+      metric: 'dotmac.customers.active',
+      series: customers,
+      kind: 'gauge',
+      unit: '{customer}',
+    });
+    await addSamples(store, 7, customers, [[t0, 120]]);
+    await store.execute(
+      `INSERT INTO series_hour (tenant, series, bucket, count, sum, min, max, version) SELECT 7, ${customers}, toDateTime(${t0 / 1000}, 'UTC') - number * 3600 - 3600, 1, 100 + intDiv(number, 24), 0, 0, 1 FROM numbers(240)`,
+    );
+    const [row, other] = await readFleet(store, [tenant, tenantRecord(99)], nowMs);
+    expect(row).toMatchObject({ health: 'down', customers: 120 });
+    expect(row?.customersTrend.at(-2)).toBe(100);
+    expect(row?.customersTrend).toHaveLength(31);
+    expect(other).toMatchObject({ health: 'unmeasured', lastSeenAt: null, attainment: null, customers: null });
+    const report = await readForecast(
+      store,
+      tenant,
+      { metric: 'dotmac.customers.active', horizon: 5, interval: 0.9 },
+      nowMs,
+    );
+    expect(report.history).toHaveLength(10);
+    expect(report.forecast.map((point) => point.time)).toEqual([0, 1, 2, 3, 4].map((d) => t0 + d * 86_400_000));
+    const appended: LogMessage[] = [];
+    const log = {
+      async append(_: string, messages: LogMessage[]) {
+        appended.push(...messages);
+        return [];
+      },
+    } as unknown as Log;
+    const job = createScalingJob({
+      store,
+      log,
+      clock: { now: () => nowMs },
+      policy: defaultScalingPolicy,
+      observer: { judged: () => undefined },
+      tenants: {
+        list: () => [tenant, tenantRecord(99)],
+        byId: () => undefined,
+        byNumber: () => undefined,
+        refresh: async () => undefined,
+      },
+    });
+    const [decision] = await job.run();
+    expect(decision).toMatchObject({
+      action: { name: 'change_tier', parameters: { tier: 'medium' } },
+      idempotencyKey: 'isp-7/scale/2026-11-02',
+    });
+    expect(await job.run()).toEqual([]);
+    expect(appended).toHaveLength(1);
+  });
+});
