@@ -6,7 +6,7 @@ import { checksumSeed, encodeFrame, type Frame, frameBytes, type PreparedMessage
 import { corrupt, unavailable } from './log-errors.ts';
 import type { LogRecord, TopicName } from './port.ts';
 import { readFrames, type Segment, SparseIndex, segmentBase, segmentName } from './segment.ts';
-import { recoverTail } from './tail-recovery.ts';
+import { type DurableMark, recoverTail } from './tail-recovery.ts';
 
 /** Messages of one call that wait for their sync together. */
 interface Waiting {
@@ -74,16 +74,17 @@ export class Partition {
       const size = await this.#sizeOf(path);
       this.#segments.push({ base, path, index: new SparseIndex(base), size, end: bases[at + 1] ?? null });
     }
+    const mark = await this.#mark.read();
+    const reached = this.#segments.at(-1)?.base ?? -1;
+    if (mark !== null && mark.base > reached && mark.base + mark.size > 0)
+      throw corrupt(`${this.#directory}/${segmentName(mark.base)}`, 0, 'the segment written last is missing');
     if (this.#segments.length === 0) await this.#createSegment(0);
-    await this.#openLast();
+    await this.#openLast(mark);
   }
 
-  async #openLast(): Promise<void> {
+  async #openLast(mark: DurableMark | null): Promise<void> {
     const last = this.#segments.pop();
     invariant(last !== undefined && this.#mark !== null, 'a partition has a segment and a mark');
-    const mark = await this.#mark.read();
-    if (mark !== null && mark.base > last.base)
-      throw corrupt(`${this.#directory}/${segmentName(mark.base)}`, 0, 'the segment written last is missing');
     this.#file ??= await this.#environment.fs.open(last.path, 'r+');
     const tail = await recoverTail({ file: this.#file, path: last.path, base: last.base, seed: this.#seed, mark });
     if (tail.tornBytes > 0) {
