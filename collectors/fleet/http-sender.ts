@@ -135,16 +135,21 @@ function stopped(): AppError {
   return new AppError('fleet.stopped', 'the fleet was asked to stop');
 }
 
-/** `rejected_…` of an OTLP `partial_success`: field 1 of field 1 in all three responses. */
+/** `rejected_…` of an OTLP `partial_success`: field 1 of field 1 in all three responses; 0 when everything was taken. */
 export function rejectedRecords(body: Uint8Array): number {
-  if (body.length < 4 || body[0] !== 0x0a || body[2] !== 0x08) return 0;
+  if (body[0] !== 0x0a) return 0;
+  const inner = varintAt(body, 1).next;
+  return body[inner] === 0x08 ? varintAt(body, inner + 1).value : 0;
+}
+
+function varintAt(body: Uint8Array, start: number): { value: number; next: number } {
   let value = 0;
   let factor = 1;
-  for (let index = 3; index < body.length; index += 1) {
+  for (let index = start; index < body.length; index += 1) {
     const byte = body[index] ?? 0;
     value += (byte & 127) * factor;
-    if (byte < 128) return value;
+    if (byte < 128) return { value, next: index + 1 };
     factor *= 128;
   }
-  return value;
+  return { value, next: body.length };
 }

@@ -13,7 +13,12 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources';
 import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs';
-import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import {
+  AggregationTemporality,
+  InstrumentType,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { type CheckedOptions, checkOptions, PulseOptionError, type PulseOptions } from './options.ts';
@@ -27,6 +32,18 @@ export interface Pulse {
   forceFlush(): Promise<void>;
   /** Sends the rest and stops; further calls do nothing. *Errors* rejects when the rest could not be sent. */
   shutdown(): Promise<void>;
+}
+
+/**
+ * With cumulative temporality the SDK goes on exporting every attribute set that an observable gauge ever showed; a component that was down once would
+ * stay down. Delta exports what was observed this time; a gauge carries no temporality on the wire.
+ */
+class FreshGaugeExporter extends OTLPMetricExporter {
+  override selectAggregationTemporality(instrument: InstrumentType): AggregationTemporality {
+    return instrument === InstrumentType.OBSERVABLE_GAUGE
+      ? AggregationTemporality.DELTA
+      : super.selectAggregationTemporality(instrument);
+  }
 }
 
 interface Providers {
@@ -79,7 +96,7 @@ function createPipelines(options: CheckedOptions): Pipelines {
   });
   return {
     reader: new PeriodicExportingMetricReader({
-      exporter: new OTLPMetricExporter(connection('metrics')),
+      exporter: new FreshGaugeExporter(connection('metrics')),
       exportIntervalMillis: options.metricIntervalMs,
       exportTimeoutMillis: Math.min(options.metricIntervalMs, 30_000),
     }),

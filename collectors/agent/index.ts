@@ -1,0 +1,2 @@
+export { type Agent, type AgentOptions, createAgent } from './agent.ts';
+export { ProbeTarget } from './probe.ts';
