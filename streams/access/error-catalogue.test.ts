@@ -14,6 +14,6 @@ test.each(['access', 'control'])('the error codes of %s and its README agree in 
     }
   }
   const readme = readFileSync(join(dir, 'README.md'), 'utf8');
-  const catalogued = [...readme.matchAll(/^\| `([a-z_]+\.[a-z_]+)` \|/gm)].map((match) => match[1]);
+  const catalogued = [...readme.matchAll(/^\| `([a-z_]+\.[a-z_]+)` *\|/gm)].map((match) => match[1]);
   expect(catalogued.toSorted()).toEqual([...thrown].toSorted());
 });
