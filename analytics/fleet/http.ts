@@ -5,8 +5,10 @@ import type { Clock } from 'streams/runtime';
 import type { Store } from 'streams/store';
 import { readFleet } from './fleet-reader.ts';
 
-/** The same page asked for again within this time gets the same rows: many open overviews cost one reading. */
-const cacheMs = 5_000;
+/** Rows younger than this are answered again: many open overviews cost one reading. */
+const freshMs = 5_000;
+/** Rows up to this age are answered at once while new ones are read behind; older ones are read anew before answering. */
+const usableMs = 30_000;
 
 /** `GET /api/v1/analytics/fleet`: the operator sees all tenants, a partner its own, a tenant itself. */
 export function fleetRoutes(deps: {
@@ -14,17 +16,38 @@ export function fleetRoutes(deps: {
   readonly tenants: TenantDirectory;
   readonly clock: Clock;
 }): FastifyPluginAsyncZod {
-  const cache = new Map<string, { readonly until: number; readonly rows: Promise<FleetRow[]> }>();
+  interface Entry {
+    readonly at: number;
+    readonly rows: Promise<FleetRow[]>;
+    refreshing: boolean;
+  }
+  const cache = new Map<string, Entry>();
+  function read(tenants: readonly TenantRecord[], nowMs: number): Entry {
+    return { at: nowMs, rows: readFleet(deps.store, tenants, nowMs), refreshing: false };
+  }
   function rowsOf(tenants: readonly TenantRecord[]): Promise<FleetRow[]> {
     const nowMs = deps.clock.now();
     const key = JSON.stringify(tenants);
-    for (const [old, entry] of cache) if (entry.until <= nowMs) cache.delete(old);
+    for (const [old, entry] of cache) if (nowMs - entry.at > usableMs) cache.delete(old);
     const known = cache.get(key);
-    if (known !== undefined) return known.rows;
-    const rows = readFleet(deps.store, tenants, nowMs);
-    rows.catch(() => cache.delete(key));
-    cache.set(key, { until: nowMs + cacheMs, rows });
-    return rows;
+    if (known === undefined) {
+      const entry = read(tenants, nowMs);
+      cache.set(key, entry);
+      entry.rows.catch(() => cache.delete(key));
+      return entry.rows;
+    }
+    if (nowMs - known.at > freshMs && !known.refreshing) {
+      known.refreshing = true;
+      const next = read(tenants, nowMs);
+      // A failed refresh leaves the old rows until they are too old; then the failure is answered.
+      next.rows.then(
+        () => cache.set(key, next),
+        () => {
+          known.refreshing = false;
+        },
+      );
+    }
+    return known.rows;
   }
   return async (app) => {
     app.get(
