@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import type { PoolConfig } from 'pg';
 import type { Logger } from 'pino';
 import { AppError, invariant } from '../contract/index.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
@@ -121,6 +122,13 @@ export function createControl(options: {
     }
   }
 
+  async function poolConfig(): Promise<PoolConfig> {
+    if (connection.kind === 'postgres') return { connectionString: connection.url, max: 10, statement_timeout: 30_000 };
+    invariant(server, 'PGlite has its server');
+    // One connection: PGlite has one session, and its socket server would mix the messages of two.
+    return { ...(await server.start()), max: 1 };
+  }
+
   function database(): Kysely<ControlTables> {
     const failure = server?.failure() ?? null;
     if (db !== null && failure === null) return db;
@@ -133,14 +141,10 @@ export function createControl(options: {
 
   return {
     async start() {
-      const address = server === null ? null : await server.start();
-      // One connection to PGlite: it has one session, and its socket server would mix the messages of two.
-      const config =
-        address === null
-          ? { connectionString: (connection as { url: string }).url, max: 10, statement_timeout: 30_000 }
-          : { ...address, max: 1 };
       try {
-        const client = createClient(address === null ? { connectionString: config.connectionString } : address);
+        const config = await poolConfig();
+        const { max: _pooled, ...single } = config;
+        const client = createClient(single);
         await client.connect();
         try {
           const applied = await migrate(client, await readMigrations());
@@ -148,14 +152,14 @@ export function createControl(options: {
         } finally {
           await client.end();
         }
+        const pool = createPool(config, (error) =>
+          logger.warn({ err: error }, 'an idle control-plane connection failed'),
+        );
+        db = new Kysely<ControlTables>({ dialect: new PostgresDialect({ pool }) });
       } catch (error) {
         await server?.stop();
         throw fromPgError(error);
       }
-      const pool = createPool(config, (error) =>
-        logger.warn({ err: error }, 'an idle control-plane connection failed'),
-      );
-      db = new Kysely<ControlTables>({ dialect: new PostgresDialect({ pool }) });
     },
 
     async stop() {
