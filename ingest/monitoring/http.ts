@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
 import type { TelemetryAcceptor } from '../acceptance/telemetry-acceptor.ts';
 import { AlertsBody, HealthChecksBody, MetricsBody } from './monitoring-bodies.ts';
-import { fromAlerts, fromHealthChecks, fromMetrics } from './to-otlp.ts';
+import { fromAlerts, fromHealthChecks, fromHealthDetails, fromMetrics } from './to-otlp.ts';
 
 export interface MonitoringRoutesDeps {
   readonly acceptor: TelemetryAcceptor;
@@ -32,6 +32,9 @@ export function monitoringRoutes(deps: MonitoringRoutesDeps): FastifyPluginAsync
       { config: { permission }, schema: { ...route('Take health checks'), body: HealthChecksBody } },
       async (request) => {
         const checks = 'checks' in request.body ? request.body.checks : [request.body];
+        // Details first: when the second step fails the sender sends both again, and equal records are one.
+        const details = fromHealthDetails(checks);
+        if (details !== null) await accept(request, 'logs', details, checks.length, deps);
         return accept(request, 'metrics', fromHealthChecks(checks), checks.length, deps);
       },
     );
@@ -48,7 +51,7 @@ export function monitoringRoutes(deps: MonitoringRoutesDeps): FastifyPluginAsync
       { config: { permission }, schema: { ...route('Take alerts'), body: AlertsBody } },
       async (request) => {
         const alerts = 'alerts' in request.body ? request.body.alerts : [request.body];
-        return accept(request, 'logs', fromAlerts(alerts, deps.clock.now()), alerts.length, deps);
+        return accept(request, 'logs', fromAlerts(alerts), alerts.length, deps);
       },
     );
   };

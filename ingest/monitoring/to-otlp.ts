@@ -43,7 +43,7 @@ function gaugeRequest(gauges: readonly Gauge[]): object {
 }
 
 /**
- * Health checks as OTLP: gauge `dotmac.health.status` (1 up or degraded, 0 down; `status` keeps which) and, when sent, `dotmac.health.latency` in seconds. A check that is not `up` and has a `detail` leaves it to the log.
+ * Health checks as OTLP: gauge `dotmac.health.status` (1 up or degraded, 0 down; `status` keeps which) and, when sent, `dotmac.health.latency` in seconds. Details go another way, see {@link fromHealthDetails}.
  *
  * *Shape* OTLP/JSON of `ExportMetricsServiceRequest`.
  */
@@ -71,6 +71,25 @@ export function fromHealthChecks(checks: readonly HealthCheck[]): object {
   );
 }
 
+/** Details of checks as OTLP log records with event name `dotmac.health.detail`, because free text in an attribute would make a series of its own; null when no check has one. */
+export function fromHealthDetails(checks: readonly HealthCheck[]): object | null {
+  const logRecords = checks.flatMap(({ component, status, checkedAt, detail }) =>
+    detail === undefined
+      ? []
+      : [
+          {
+            timeUnixNano: nanos(checkedAt),
+            severityText: status === 'up' ? 'info' : 'warn',
+            severityNumber: status === 'up' ? 9 : 13,
+            eventName: 'dotmac.health.detail',
+            body: { stringValue: detail },
+            attributes: toKeyValues({ component, status }),
+          },
+        ],
+  );
+  return logRecords.length === 0 ? null : { resourceLogs: [{ resource, scopeLogs: [{ scope, logRecords }] }] };
+}
+
 /** Metrics as OTLP gauges. *Shape* OTLP/JSON of `ExportMetricsServiceRequest`. */
 export function fromMetrics(metrics: readonly MonitoringMetric[]): object {
   return gaugeRequest(
@@ -90,10 +109,9 @@ const severities = new Map([
 ]);
 
 /** Alerts as OTLP log records with event name `dotmac.alert`; body is the summary, labels become `label.NAME`. *Shape* OTLP/JSON of `ExportLogsServiceRequest`. */
-export function fromAlerts(alerts: readonly MonitoringAlert[], receivedAtMs: number): object {
+export function fromAlerts(alerts: readonly MonitoringAlert[]): object {
   const logRecords = alerts.map(({ name, severity, startsAt, endsAt, labels, summary }) => ({
     timeUnixNano: nanos(startsAt),
-    observedTimeUnixNano: `${receivedAtMs}000000`,
     severityText: severity,
     severityNumber: severities.get(severity.toLowerCase()) ?? 0,
     eventName: 'dotmac.alert',
