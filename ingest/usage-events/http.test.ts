@@ -1,0 +1,174 @@
+import { expect, test } from 'vitest';
+import { logDown, openTestDoor, receivedAtMs, type TestDoor } from '../test-door.ts';
+
+const dayMs = 86_400_000;
+const at = (ms: number) => new Date(ms).toISOString();
+const event = (overrides: Record<string, unknown> = {}) => ({
+  specversion: '1.0',
+  type: 'api_calls',
+  source: '/isp/alpha',
+  id: 'e-1',
+  subject: 'plugin-crm',
+  time: at(receivedAtMs - 1000),
+  data: { value: '12.50', route: '/v1', count: 3, nested: { a: 1 } },
+  ...overrides,
+});
+
+const send = (
+  door: TestDoor,
+  body: unknown,
+  headers: Record<string, string> = {},
+  url = '/api/v1/plugins/usage-events',
+) =>
+  door.http.inject({
+    method: 'POST',
+    url,
+    headers: { authorization: 'Bearer alpha', 'content-type': 'application/cloudevents+json', ...headers },
+    payload: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+
+test('one structured event is taken with every digit, other data as strings', async () => {
+  const door = await openTestDoor();
+  const answer = await send(door, event());
+  expect([answer.statusCode, answer.json()]).toEqual([200, { accepted: 1 }]);
+  expect(door.events()).toEqual([
+    {
+      type: 'api_calls',
+      source: '/isp/alpha',
+      id: 'e-1',
+      subject: 'plugin-crm',
+      time: at(receivedAtMs - 1000),
+      value: '12.50',
+      attributes: { route: '/v1', count: '3', nested: '{"a":1}' },
+    },
+  ]);
+});
+
+test('batch, plain JSON and the alias are the same door; sums are exact by hour', async () => {
+  const door = await openTestDoor();
+  const batch = [
+    event({ data: { value: '0.1' } }),
+    event({ id: 'e-2', data: { value: '0.2' } }),
+    event({ id: 'e-3', data: { value: 9007199254740992 }, time: at(receivedAtMs - 3_600_000) }),
+  ];
+  const hour = Math.floor(receivedAtMs / 3_600_000) * 3600;
+  for (const [type, url] of [
+    ['application/cloudevents-batch+json', '/api/v1/plugins/usage-events'],
+    ['application/json', '/api/v1/plugins/usage'],
+  ] as const) {
+    const answer = await send(door, batch, { 'content-type': type }, url);
+    expect([answer.statusCode, answer.json()]).toEqual([200, { accepted: 3 }]);
+  }
+  const counts = [
+    { hour: hour - 3600, records: 1, sum: '9007199254740992' },
+    { hour, records: 2, sum: '0.3' },
+  ];
+  expect(door.envelopes()).toMatchObject([
+    { signal: 'events', encoding: 'cloudevents', tenant: 'isp-alpha', tenantNumber: 7, counts },
+    { counts },
+  ]);
+});
+
+test('binary mode takes the attributes from ce- headers', async () => {
+  const door = await openTestDoor();
+  const { data, ...attributes } = event({ subject: 'Zoë' });
+  const headers = Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => [`ce-${name}`, encodeURIComponent(String(value))]),
+  );
+  const answer = await send(door, data, { 'content-type': 'application/json', ...headers });
+  expect([answer.statusCode, door.events()[0]?.subject]).toEqual([200, 'Zoë']);
+});
+
+test('an event without time gets the time of receipt, and the answer says so', async () => {
+  const door = await openTestDoor();
+  const answer = await send(door, event({ time: undefined }));
+  expect(answer.json()).toEqual({ accepted: 1, withoutTime: 1 });
+  expect(door.events()[0]?.time).toBe(at(receivedAtMs));
+});
+
+test('events older than 32 days need the scope backfill', async () => {
+  const door = await openTestDoor();
+  const old = event({ time: at(receivedAtMs - 33 * dayMs) });
+  const refused = await send(door, old);
+  expect([refused.statusCode, refused.json().code, refused.json().field]).toEqual([
+    400,
+    'ingest.event_too_old',
+    'time',
+  ]);
+  expect(door.appended).toEqual([]);
+  expect((await send(door, old, { authorization: 'Bearer alpha-backfill' })).statusCode).toBe(200);
+});
+
+const refusals: readonly (readonly [string, unknown, string, string])[] = [
+  ['a fractional JSON number', event({ data: { value: 1.5 } }), 'ingest.event_invalid', 'data.value'],
+  ['a whole number beyond 2^53', event({ data: { value: 2 ** 53 + 2 } }), 'ingest.event_invalid', 'data.value'],
+  ['an exponent', event({ data: { value: '1e3' } }), 'ingest.event_invalid', 'data.value'],
+  ['13 fraction digits', event({ data: { value: '0.1234567890123' } }), 'ingest.event_invalid', 'data.value'],
+  ['27 integer digits', event({ data: { value: '1'.repeat(27) } }), 'ingest.event_invalid', 'data.value'],
+  ['no value', event({ data: {} }), 'ingest.event_invalid', 'data.value'],
+  ['no data', event({ data: undefined }), 'ingest.event_invalid', 'data'],
+  ['no id', event({ id: undefined }), 'ingest.event_invalid', 'id'],
+  ['another specversion', event({ specversion: '0.3' }), 'ingest.event_invalid', 'specversion'],
+  ['a time without zone', event({ time: '2026-11-21T10:00:00' }), 'ingest.event_invalid', 'time'],
+  ['more than 5 minutes ahead', event({ time: at(receivedAtMs + 301_000) }), 'ingest.event_in_future', 'time'],
+  [
+    'the fourth of a batch',
+    [event(), event(), event(), event({ data: { value: true } })],
+    'ingest.event_invalid',
+    '[3].data.value',
+  ],
+];
+for (const [name, body, code, field] of refusals) {
+  test(`${name} is refused by field, and nothing of the request is stored`, async () => {
+    const door = await openTestDoor();
+    const answer = await send(door, body);
+    expect([answer.statusCode, answer.json().code, answer.json().field]).toEqual([400, code, field]);
+    expect(door.appended).toEqual([]);
+  });
+}
+
+test('the first 20 mistakes are listed', async () => {
+  const door = await openTestDoor();
+  const answer = await send(
+    door,
+    Array.from({ length: 25 }, () => event({ id: '' })),
+  );
+  expect(answer.json().detail).toContain('[19].id');
+  expect(answer.json().detail).not.toContain('[20].id');
+  expect(answer.json().detail).toContain('5 more');
+});
+
+const doors: readonly (readonly [string, unknown, Record<string, string>, number])[] = [
+  ['an unknown key', event(), { authorization: 'Bearer nobody' }, 401],
+  ["another tenant's header", event(), { 'x-tenant-id': 'isp-beta' }, 403],
+  ['malformed JSON', '{', {}, 400],
+  ['another content type', 'x', { 'content-type': 'text/csv' }, 415],
+  ['a body above the limit', `"${'x'.repeat(1024 * 1024)}"`, {}, 413],
+];
+for (const [name, body, headers, status] of doors) {
+  test(`${name} is ${status}, and nothing is stored`, async () => {
+    const door = await openTestDoor({ maxBodyMiB: 1 });
+    expect((await send(door, body, headers)).statusCode).toBe(status);
+    expect(door.appended).toEqual([]);
+  });
+}
+
+test('a log that fails is 503, not an acceptance', async () => {
+  const door = await openTestDoor();
+  door.failLog(logDown());
+  expect((await send(door, event())).statusCode).toBe(503);
+});
+
+test('a large batch becomes several records with their own sums', async () => {
+  const door = await openTestDoor();
+  const batch = Array.from({ length: 3000 }, (_, i) =>
+    event({ id: `e-${i}`, data: { value: '0.1', note: 'x'.repeat(500) } }),
+  );
+  expect((await send(door, batch)).json()).toEqual({ accepted: 3000 });
+  const envelopes = door.envelopes();
+  expect(envelopes.length).toBeGreaterThan(1);
+  for (const message of door.appended) expect(message.payload.length).toBeLessThanOrEqual(1024 * 1024);
+  const sums = envelopes.flatMap((envelope) => envelope.counts).map((count) => Number(count.sum) * 10);
+  expect(sums.reduce((a, b) => a + b, 0)).toBe(3000);
+  expect(door.events().length).toBe(3000);
+});
