@@ -1,4 +1,4 @@
-import { lazy, Suspense } from 'react';
+import { lazy, type ReactNode, Suspense } from 'react';
 import { Navigate, Outlet, Route, Routes, useParams } from 'react-router';
 import { useSession, useSessionState } from './api/session.tsx';
 import { ErrorState, Skeleton } from './components/feedback.tsx';
@@ -25,38 +25,31 @@ export function App() {
 }
 
 function SignedIn() {
-  const session = useSession();
-  const own = `/tenants/${session.tenantId ?? ''}`;
   return (
     <Routes>
       <Route
         element={
-          <Frame>
-            <Suspense fallback={<Skeleton height={480} label="Opening the page" />}>
-              <Outlet />
-            </Suspense>
-          </Frame>
+          <OwnPageOnly>
+            <Frame>
+              <Suspense fallback={<Skeleton height={480} label="Opening the page" />}>
+                <Outlet />
+              </Suspense>
+            </Frame>
+          </OwnPageOnly>
         }
       >
-        {session.role === 'tenant' ? (
-          <>
-            <Route path="/tenants/:id" element={<OwnTenant own={own} id={session.tenantId ?? ''} />} />
-            <Route path="*" element={<Navigate to={own} replace />} />
-          </>
-        ) : (
-          <>
-            <Route path="/" element={<FleetPage />} />
-            <Route path="/tenants/:id" element={<TenantPage />} />
-            <Route path="*" element={<NotFoundPage />} />
-          </>
-        )}
+        <Route path="/" element={<FleetPage />} />
+        <Route path="/tenants/:id" element={<TenantPage />} />
+        <Route path="*" element={<NotFoundPage />} />
       </Route>
     </Routes>
   );
 }
 
-/** A tenant's key opens its own page; any other address leads there. */
-function OwnTenant({ own, id }: { readonly own: string; readonly id: string }) {
-  const { id: wanted } = useParams();
-  return wanted === id ? <TenantPage /> : <Navigate to={own} replace />;
+/** A tenant's key opens its own page; any other address leads there before anything of it is asked for. */
+function OwnPageOnly({ children }: { readonly children: ReactNode }) {
+  const { role, tenantId } = useSession();
+  const { id } = useParams();
+  if (role === 'tenant' && id !== tenantId) return <Navigate to={`/tenants/${tenantId ?? ''}`} replace />;
+  return children;
 }

@@ -34,7 +34,8 @@ createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={client}>
       <SessionProvider>
-        <BrowserRouter>
+        {/* Without transitions the address follows each key press at once; a field that shows it would lose letters otherwise. */}
+        <BrowserRouter useTransitions={false}>
           <App />
         </BrowserRouter>
       </SessionProvider>

@@ -2,6 +2,7 @@ import { useEffect, useId, useMemo, useRef, useState } from 'react';
 import type uPlot from 'uplot';
 import { downloadText } from '../components/download.ts';
 import { Icon } from '../components/icon.tsx';
+import { ScrollBox } from '../components/scroll-box.tsx';
 import { toCsv } from '../format/csv.ts';
 import { formatValue } from '../format/figure.ts';
 import { formatInstant } from '../format/time.ts';
@@ -210,14 +211,7 @@ function TableTwin(props: TimeChartProps & { readonly data: AlignedColumns }) {
   const { data, series, timeZone, unit } = props;
   const rows = data.times.map((time, index) => ({ time, index })).toReversed();
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <div
-      className="table-twin"
-      style={{ height: chartHeight }}
-      tabIndex={0}
-      role="region"
-      aria-label={`Table: ${props.title}`}
-    >
+    <ScrollBox className="table-twin" height={chartHeight} label={`Table: ${props.title}`}>
       <table className="table">
         <thead>
           <tr>
@@ -247,6 +241,6 @@ function TableTwin(props: TimeChartProps & { readonly data: AlignedColumns }) {
           The newest {tableRowsMax} of {rows.length}; the CSV has all.
         </p>
       )}
-    </div>
+    </ScrollBox>
   );
 }

@@ -4,8 +4,10 @@ import { locale, missing } from './locale.ts';
 export function formatCount(value: number | null, language: string = locale): string {
   if (value === null) return missing;
   if (Math.abs(value) < 10_000) return new Intl.NumberFormat(language, { maximumFractionDigits: 0 }).format(value);
-  return new Intl.NumberFormat(language, { notation: 'compact', maximumFractionDigits: 1 })
+  // British English shortens a million to `m`, which reads as milli.
+  return new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 })
     .format(value)
+    .replace('K', 'k')
     .replace(/([A-Za-z]+)$/, ' $1');
 }
 

@@ -1,8 +1,19 @@
-/**
- * Language of figures and dates: the reader's own English (en-US, en-IE, …), otherwise British English, because the words of the page are English.
- */
-export const locale: string =
-  typeof navigator === 'undefined' ? 'en-GB' : (navigator.languages.find((tag) => tag.startsWith('en')) ?? 'en-GB');
+/** Chooses the reader's own English (en-US, en-IE, …), otherwise British English, because the words of the page are English. */
+export function chooseLocale(languages: readonly string[]): string {
+  return languages.find((tag) => tag.startsWith('en') && isLanguageTag(tag)) ?? 'en-GB';
+}
+
+/** A browser started under a POSIX locale reports tags such as `en-US@posix`, which `Intl` refuses. */
+function isLanguageTag(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1;
+  } catch {
+    return false;
+  }
+}
+
+/** Language of figures and dates. */
+export const locale: string = chooseLocale(typeof navigator === 'undefined' ? [] : navigator.languages);
 
 /** Stands for a value that is not there; the reason belongs beside it or in its title. */
 export const missing = '–';

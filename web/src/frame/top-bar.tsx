@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useLocation, useNavigate } from 'react-router';
 import { tenantQuery, tenantsQuery } from '../api/queries.ts';
 import { useSession, useSessionState } from '../api/session.tsx';
+import { narrowQuery, useMedia } from '../components/clock.tsx';
 import { Icon, type IconName } from '../components/icon.tsx';
 import { setTheme, type ThemeChoice, themeChoices, useThemeChoice } from '../theme/theme.ts';
 import { RangePicker } from './range-picker.tsx';
@@ -12,6 +13,7 @@ const people = { operator: 'Operator', tenant: 'Tenant', partner: 'Partner' } as
 export function TopBar(props: { readonly tenantId: string | null; readonly onPalette: () => void }) {
   const session = useSession();
   const { signOut } = useSessionState();
+  const narrow = useMedia(narrowQuery);
   return (
     <header className="top-bar">
       <Breadcrumbs tenantId={props.tenantId} />
@@ -21,7 +23,7 @@ export function TopBar(props: { readonly tenantId: string | null; readonly onPal
           type="button"
           className="button quiet palette-button"
           onClick={props.onPalette}
-          aria-label="Go to (Ctrl K)"
+          aria-label={narrow ? 'Go to' : undefined}
         >
           <Icon name="search" />
           <span className="wide-only">Go to</span>

@@ -107,14 +107,14 @@ function ColumnChoice(props: {
     const outside = (event: Event) => {
       if (event.target instanceof Node && box.current?.contains(event.target) === false) setOpen(false);
     };
-    const escape = (event: KeyboardEvent) => {
+    const onEscape = (event: KeyboardEvent) => {
       if (event.key === 'Escape') setOpen(false);
     };
     addEventListener('pointerdown', outside);
-    addEventListener('keydown', escape);
+    addEventListener('keydown', onEscape);
     return () => {
       removeEventListener('pointerdown', outside);
-      removeEventListener('keydown', escape);
+      removeEventListener('keydown', onEscape);
     };
   }, [open]);
   return (

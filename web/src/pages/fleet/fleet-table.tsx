@@ -82,7 +82,6 @@ function WideTable({ entries, sorting, hidden, billReason, onSort }: TableProps)
         {entries.slice(view.first, view.last).map((entry, offset) => {
           const index = view.first + offset;
           return (
-            // biome-ignore lint/a11y/useKeyWithClickEvents: the link in the row takes the keyboard
             <tr key={entry.tenant.id} aria-rowindex={index + 2} onClick={() => navigate(`/tenants/${entry.tenant.id}`)}>
               <th scope="row">
                 <TenantLink entry={entry} index={index} active={focus.active} onFocus={focus.setActive} />
@@ -142,7 +141,7 @@ function SortHeader(props: {
 
 function Spacer(props: { readonly height: number; readonly columns: number }) {
   return (
-    <tr className="spacer" aria-hidden="true">
+    <tr className="spacer">
       <td colSpan={props.columns} style={{ height: props.height }} />
     </tr>
   );
@@ -178,7 +177,6 @@ function NarrowList({ entries, billReason }: TableProps) {
   const view = useRowWindow(list, entries.length, itemHeight);
   const focus = useRowFocus(list, entries.length, itemHeight);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: the keys move the focus between the links inside
     <ul className="fleet-list" ref={list} onKeyDown={focus.onKeyDown}>
       {view.before > 0 && <li className="spacer" aria-hidden="true" style={{ height: view.before }} />}
       {entries.slice(view.first, view.last).map((entry, offset) => (

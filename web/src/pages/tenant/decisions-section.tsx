@@ -83,7 +83,7 @@ function DecisionItem(props: {
         aria-controls={bodyId}
         onClick={() => setOpen(!open)}
       >
-        <Icon name={open ? 'down' : 'right'} size={12} />
+        <Icon name={open ? 'open' : 'right'} size={12} />
         <Status tone={tone} word={word} />
         <span className="decision-reason">{decision.reason}</span>
         <time dateTime={decision.proposedAt} title={formatInstant(decision.proposedAt, tenant.timeZone)}>

@@ -3,6 +3,7 @@ import { request, withQuery } from '../../api/client.ts';
 import { EvidencePage } from '../../api/schemas.ts';
 import { useSession } from '../../api/session.tsx';
 import { EmptyState, ErrorState, SkeletonRows } from '../../components/feedback.tsx';
+import { ScrollBox } from '../../components/scroll-box.tsx';
 import { SidePanel } from '../../components/side-panel.tsx';
 import { Status } from '../../components/status.tsx';
 import { compareDecimals, formatQuantity, trimDecimal } from '../../format/decimal.ts';
@@ -129,8 +130,7 @@ function EvidenceRows({ rows }: { readonly rows: EvidencePage['rows'] }) {
   if (rows.length === 0)
     return <EmptyState title="No rows">The quantity rests on nothing that was recorded: it is zero.</EmptyState>;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <div className="table-scroll evidence-rows" tabIndex={0} role="region" aria-label="Rows of the evidence">
+    <ScrollBox className="table-scroll evidence-rows" label="Rows of the evidence">
       <table className="table mono">
         <thead>
           <tr>
@@ -152,6 +152,6 @@ function EvidenceRows({ rows }: { readonly rows: EvidencePage['rows'] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }

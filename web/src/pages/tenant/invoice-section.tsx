@@ -5,6 +5,7 @@ import { invoicesQuery } from '../../api/queries.ts';
 import { useSession } from '../../api/session.tsx';
 import { EmptyState, ErrorState, SkeletonRows } from '../../components/feedback.tsx';
 import { Icon } from '../../components/icon.tsx';
+import { ScrollBox } from '../../components/scroll-box.tsx';
 import { Section } from '../../components/section.tsx';
 import { formatQuantity } from '../../format/decimal.ts';
 import { formatMoney, formatUnitPrice } from '../../format/money.ts';
@@ -70,8 +71,7 @@ function InvoiceTable({
           {formatMoney(invoice.total, invoice.currency)}
         </strong>
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-      <div className="table-scroll" tabIndex={0} role="region" aria-label="Lines of the invoice">
+      <ScrollBox className="table-scroll" label="Lines of the invoice">
         <table className="table invoice-table">
           <thead>
             <tr>
@@ -107,7 +107,7 @@ function InvoiceTable({
             </tr>
           </tfoot>
         </table>
-      </div>
+      </ScrollBox>
       <p className="hint">
         Rate card <code>{invoice.rateCard.id}</code> version {invoice.rateCard.version}; figures as of{' '}
         {formatInstant(invoice.asOf, invoice.timeZone)}, log position <code>{invoice.knownAt}</code>. Computing again
@@ -144,7 +144,7 @@ function LineRows(props: {
               onClick={() => setOpen(!open)}
             >
               {line.pricing.length} {line.pricing.length === 1 ? 'tier' : 'tiers'}{' '}
-              <Icon name={open ? 'up' : 'down'} size={12} />
+              <Icon name={open ? 'open' : 'right'} size={12} />
             </button>
           ) : (
             formatUnitPrice(line.unitPrice, currency)

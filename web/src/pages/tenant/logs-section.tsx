@@ -4,6 +4,7 @@ import { logsQuery } from '../../api/queries.ts';
 import type { LogLine } from '../../api/schemas.ts';
 import { useSession } from '../../api/session.tsx';
 import { EmptyState, ErrorState, SkeletonRows } from '../../components/feedback.tsx';
+import { ScrollBox } from '../../components/scroll-box.tsx';
 import { Section } from '../../components/section.tsx';
 import { Status, type Tone } from '../../components/status.tsx';
 import { missing } from '../../format/locale.ts';
@@ -32,12 +33,14 @@ export function LogsSection({ tenant }: { readonly tenant: Tenant }) {
       ) : logs.data.items.length === 0 ? (
         <EmptyState title="No log record in this time">Choose a longer range, or send logs by OTLP.</EmptyState>
       ) : (
-        <ol className="logs">
-          {logs.data.items.map((line, index) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: two records may be equal in every field
-            <LogItem key={index} line={line} timeZone={tenant.timeZone} />
-          ))}
-        </ol>
+        <ScrollBox className="logs" label="Log records">
+          <ol>
+            {logs.data.items.map((line, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: two records may be equal in every field
+              <LogItem key={index} line={line} timeZone={tenant.timeZone} />
+            ))}
+          </ol>
+        </ScrollBox>
       )}
     </Section>
   );

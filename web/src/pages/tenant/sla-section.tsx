@@ -5,6 +5,7 @@ import { slaQuery } from '../../api/queries.ts';
 import { useSession } from '../../api/session.tsx';
 import { ErrorState, Skeleton } from '../../components/feedback.tsx';
 import { Icon } from '../../components/icon.tsx';
+import { ScrollBox } from '../../components/scroll-box.tsx';
 import { Section } from '../../components/section.tsx';
 import { formatAttainment, formatBudget, formatPercent } from '../../format/figure.ts';
 import { dayOf, daysOf, formatDay, formatDuration, formatPeriod } from '../../format/time.ts';
@@ -160,8 +161,7 @@ function DayBar(props: { readonly name: string; readonly day: Day | undefined; r
 
 function DayTable({ days }: { readonly days: readonly Day[] }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <div className="table-scroll day-table" tabIndex={0} role="region" aria-label="Service level by day">
+    <ScrollBox className="table-scroll day-table" label="Service level by day">
       <table className="table">
         <thead>
           <tr>
@@ -192,6 +192,6 @@ function DayTable({ days }: { readonly days: readonly Day[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }

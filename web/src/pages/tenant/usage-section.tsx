@@ -3,6 +3,7 @@ import type { Tenant } from 'streams/contract';
 import { usageQuery } from '../../api/queries.ts';
 import { useSession } from '../../api/session.tsx';
 import { EmptyState, ErrorState, SkeletonRows } from '../../components/feedback.tsx';
+import { ScrollBox } from '../../components/scroll-box.tsx';
 import { Section } from '../../components/section.tsx';
 import { formatQuantity } from '../../format/decimal.ts';
 import { formatCount } from '../../format/figure.ts';
@@ -34,8 +35,7 @@ export function UsageSection({ tenant, period, onEvidence }: UsageProps) {
           Usage appears when the instance sends usage events or metrics such as <code>dotmac.customers.active</code>.
         </EmptyState>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-        <div className="table-scroll" tabIndex={0} role="region" aria-label="Usage by meter">
+        <ScrollBox className="table-scroll" label="Usage by meter">
           <table className="table">
             <thead>
               <tr>
@@ -85,7 +85,7 @@ export function UsageSection({ tenant, period, onEvidence }: UsageProps) {
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollBox>
       )}
     </Section>
   );
