@@ -38,7 +38,10 @@ export interface TestDoor {
   holdLog(): () => void;
 }
 
-export async function openTestDoor(config: Record<string, unknown> = {}): Promise<TestDoor> {
+export async function openTestDoor(
+  config: Record<string, unknown> = {},
+  now: () => number = () => receivedAtMs,
+): Promise<TestDoor> {
   const tenants = [tenant('isp-alpha', 7), tenant('isp-beta', 8)];
   const appended: LogMessage[] = [];
   let failure: Error | null = null;
@@ -77,7 +80,7 @@ export async function openTestDoor(config: Record<string, unknown> = {}): Promis
     instance.register(accessPlugin({ access, tenants: directory }));
     return instance;
   };
-  const services = { log, clock: { now: () => receivedAtMs }, metrics: registry, http: app(), otlpHttp: app() };
+  const services = { log, clock: { now }, metrics: registry, http: app(), otlpHttp: app() };
   const [definition] = modules;
   if (definition === undefined) throw new Error('the module is missing');
   definition.create(definition.config.parse(config), services as unknown as Services);

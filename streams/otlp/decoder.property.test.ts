@@ -217,4 +217,4 @@ test('broken bytes are refused by code, and what the door accepts the decoder ac
   // The test says nothing unless both outcomes were met.
   expect(refused).toBeGreaterThan(100);
   expect(accepted).toBeGreaterThan(100);
-});
+}, 120_000);

@@ -17,7 +17,7 @@ export function encodeWithOracle(name: string, message: Message): Uint8Array {
 /** Decodes to plain objects: 64-bit integers as strings, bytes as `Buffer`, absent repeated fields as empty arrays. */
 export function decodeWithOracle(name: string, bytes: Uint8Array): Message {
   const type = oracleType(name);
-  return type.toObject(type.decode(bytes), {
+  return type.toObject(type.decode(Buffer.from(bytes)), {
     longs: String,
     bytes: Buffer,
     arrays: true,
