@@ -1,4 +1,5 @@
 import { defineModule, type ModuleDefinition } from 'streams/runtime';
+import { storeGroup } from 'streams/store';
 import { z } from 'zod';
 import { createSubscriptionReader } from './invoicing/control-subscription-reader.ts';
 import { invoiceRoutes, usageRoutes } from './invoicing/http.ts';
@@ -20,9 +21,6 @@ const BillingConfig = z
     meteringChunkHours: z.number().int().min(1).max(10_000).default(1000),
   })
   .prefault({});
-
-/** Group under which the telemetry consumer commits what is in the tables. */
-const storeGroup = 'store';
 
 /** Metering, rating and draft invoices. */
 export const modules: readonly ModuleDefinition[] = [

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type LedgerHour, reconcile } from './reconcile.ts';
 
 const hour = Date.parse('2026-11-21T10:00:00Z') / 1000;
+const rolled = (counted: number, points = 7, rollUpPending = false) => ({ points, counted, rollUpPending });
 const row = (over: Partial<LedgerHour> = {}): LedgerHour => ({
   tenant: 'isp-alpha',
   signal: 'metrics',
@@ -11,7 +12,7 @@ const row = (over: Partial<LedgerHour> = {}): LedgerHour => ({
   logged: 10,
   duplicates: 3,
   stored: 7,
-  rolledUp: 7,
+  rollUp: rolled(7),
   sums: null,
   inFlight: false,
   ...over,
@@ -28,26 +29,30 @@ describe('reconcile', () => {
 
   test.each([
     [{ accepted: 11 }, ['accepted mismatch', 'logged balanced', 'stored balanced']],
-    [{ stored: 6 }, ['accepted balanced', 'logged mismatch', 'stored mismatch']],
-    [{ stored: 8, rolledUp: 8 }, ['accepted balanced', 'logged mismatch', 'stored balanced']],
-    [{ rolledUp: 6 }, ['accepted balanced', 'logged balanced', 'stored mismatch']],
+    [{ stored: 6, rollUp: rolled(7, 6) }, ['accepted balanced', 'logged mismatch', 'stored mismatch']],
+    [{ stored: 8, rollUp: rolled(8, 8) }, ['accepted balanced', 'logged mismatch', 'stored balanced']],
+    [{ rollUp: rolled(6) }, ['accepted balanced', 'logged balanced', 'stored mismatch']],
   ])('%o is found', (over, expected) => {
     expect(states(over)).toEqual(expected);
     expect(reconcile([row(over)], at('11:15:00')).balanced).toBe(false);
   });
 
   test('a hand-over that is not due is pending and does not unbalance', () => {
-    expect(states({ rolledUp: 6 }, '11:14:59')).toContain('stored pending');
-    expect(states({ stored: 6, rolledUp: 6 }, '10:59:59')).toContain('logged pending');
-    expect(states({ stored: 6, rolledUp: 6 }, '11:00:00')).toContain('logged mismatch');
-    expect(states({ stored: 0, rolledUp: 0, inFlight: true })).toContain('logged pending');
-    expect(reconcile([row({ rolledUp: 6 })], at('11:14:59')).balanced).toBe(true);
+    expect(states({ rollUp: rolled(6) }, '11:14:59')).toContain('stored pending');
+    expect(states({ stored: 6, rollUp: rolled(6, 6) }, '10:59:59')).toContain('logged pending');
+    expect(states({ stored: 6, rollUp: rolled(6, 6) }, '11:00:00')).toContain('logged mismatch');
+    expect(states({ stored: 0, rollUp: rolled(0, 0), inFlight: true })).toContain('logged pending');
+    // the roll-up knows that a newer batch waits for it
+    expect(states({ rollUp: rolled(6, 7, true) }, '12:00:00')).toContain('stored pending');
+    // histogram points are stored and not rolled up
+    expect(states({ rollUp: rolled(2, 2) })).toContain('stored balanced');
+    expect(reconcile([row({ rollUp: rolled(6) })], at('11:14:59')).balanced).toBe(true);
   });
 
   test('equal counts with another sum of values are a mismatch', () => {
     const sum = (text: string) => Decimal.parse(text);
     const sums = { accepted: sum('5.5'), logged: sum('5.5'), duplicates: sum('1.5'), stored: sum('4') };
-    const events = { signal: 'events', rolledUp: null };
+    const events = { signal: 'events', rollUp: null };
     expect(states({ ...events, sums })).toEqual(['accepted balanced', 'logged balanced']);
     expect(states({ ...events, sums: { ...sums, stored: sum('4.000000000001') } })).toEqual([
       'accepted balanced',

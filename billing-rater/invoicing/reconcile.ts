@@ -3,7 +3,7 @@ import { Decimal, type Handover } from 'streams/contract';
 /**
  * One tenant, signal and UTC hour of the conservation ledger.
  *
- * *Units* `hour` seconds since the epoch; sums exact, for usage events only. `rolledUp` is null for signals without a roll-up.
+ * *Units* `hour` seconds since the epoch; sums exact, for usage events only. `rollUp` is null for signals without one.
  */
 export interface LedgerHour {
   readonly tenant: string;
@@ -13,7 +13,8 @@ export interface LedgerHour {
   readonly logged: number;
   readonly duplicates: number;
   readonly stored: number;
-  readonly rolledUp: number | null;
+  /** Number points stored and those that the roll-up counted; histograms and summaries are stored, not rolled up. */
+  readonly rollUp: { readonly points: number; readonly counted: number; readonly rollUpPending: boolean } | null;
   readonly sums: {
     readonly accepted: Decimal;
     readonly logged: Decimal;
@@ -31,7 +32,7 @@ const hourSeconds = 3600;
 type Hop = Pick<Handover, 'from' | 'to' | 'counts' | 'sums'>;
 
 function hopsOf(row: LedgerHour): { hop: Hop; dueAt: number }[] {
-  const { sums } = row;
+  const { sums, rollUp } = row;
   const end = row.hour + hourSeconds;
   const hop = (
     from: Handover['from'],
@@ -65,15 +66,15 @@ function hopsOf(row: LedgerHour): { hop: Hop; dueAt: number }[] {
       sums && [sums.logged, sums.stored, sums.duplicates],
       end,
     ),
-    ...(row.rolledUp === null
+    ...(rollUp === null
       ? []
       : [
           hop(
             'stored',
             'rolled_up',
-            { from: row.stored, to: row.rolledUp, duplicates: 0 },
+            { from: rollUp.points, to: rollUp.counted, duplicates: 0 },
             null,
-            end + rollUpGraceSeconds,
+            rollUp.rollUpPending ? Number.POSITIVE_INFINITY : end + rollUpGraceSeconds,
           ),
         ]),
   ];
@@ -89,7 +90,7 @@ function agrees({ counts, sums }: Hop): boolean {
 /**
  * The hand-overs of ledger hours: what was handed over equals what arrived plus duplicates, in count and sum.
  *
- * *Shape* a difference is `pending` while the hand-over is not due (hour not over, roll-up within 15 minutes of its end, a batch being stored), afterwards `mismatch`; only a mismatch unbalances.
+ * *Shape* a difference is `pending` while the hand-over is not due (hour not over, roll-up within 15 minutes of its end or with a batch still to read, a batch being stored), afterwards `mismatch`; only a mismatch unbalances.
  */
 export function reconcile(rows: readonly LedgerHour[], nowMs: number): { balanced: boolean; handovers: Handover[] } {
   const handovers = rows.flatMap((row) =>

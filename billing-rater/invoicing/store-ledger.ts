@@ -1,5 +1,5 @@
 import { Decimal, type TenantRecord } from 'streams/contract';
-import { defineQuery, type Store } from 'streams/store';
+import { defineQuery, readLedger, type Store } from 'streams/store';
 import { z } from 'zod';
 import type { Position } from '../metering/known-at.ts';
 import type { LedgerHour } from './reconcile.ts';
@@ -11,66 +11,59 @@ export interface LedgerRange {
   readonly toHour: number;
 }
 
-const Count = z.union([z.string().regex(/^\d{1,15}$/), z.number().int().min(0)]).transform(Number);
-const Exact = z.string().transform((text) => Decimal.parse(text));
+const keyOf = (row: { signal: string; tenant: number; hour: number }) => `${row.signal}/${row.tenant}/${row.hour}`;
 
-/** Reads the ledger's figures from the tables themselves. *Errors* those of the store port. */
+/** Reads the ledger of tenants from the store. *Errors* those of the store port. */
 export function createStoreLedger(deps: {
   readonly store: Store;
   /** How far the telemetry consumer has committed: batches beyond are being stored. */
   storedPositions(): Promise<readonly Position[]>;
 }): (range: LedgerRange) => Promise<LedgerHour[]> {
-  const ledgerHours = defineQuery({
-    file: new URL('./sql/ledger-hours.sql', import.meta.url),
-    params: z.object({ tenants: z.string(), from: z.number().int(), to: z.number().int() }),
-    row: z.object({
-      signal: z.string(),
-      tenant: z.number().int(),
-      hour_start: Count,
-      accepted: Count,
-      logged: Count,
-      duplicates: Count,
-      stored: Count,
-      rolled: Count,
-      accepted_amount: Exact,
-      logged_amount: Exact,
-      duplicate_amount: Exact,
-      stored_amount: Exact,
-      newest: Count,
-      log_partition: Count,
-    }),
+  const hoursInFlight = defineQuery({
+    file: new URL('./sql/hours-in-flight.sql', import.meta.url),
+    params: z.object({ positions: z.string(), from: z.number().int(), to: z.number().int() }),
+    row: z.object({ signal: z.string(), tenant: z.number().int(), hour: z.number().int() }),
   });
   return async ({ tenants, fromHour, toHour }) => {
-    if (tenants.length === 0) return [];
-    // Read before the tables: a batch committed in between is stored by then.
+    const [first] = tenants;
+    if (first === undefined) return [];
+    // The positions before the figures and the hours in flight after them: a batch that was stored meanwhile counts as in flight.
     const positions = await deps.storedPositions();
-    const next = new Map(positions.map((position) => [position.partition, position.next]));
-    const numbers = JSON.stringify(tenants.map(({ number }) => number));
+    const only = tenants.length === 1 ? { tenant: first.number } : {};
+    const rows = await readLedger(deps.store, { ...only, fromHour, toHour });
+    const flying = await deps.store.query(hoursInFlight, {
+      positions: JSON.stringify(positions.map(({ partition, next }) => [partition, next])),
+      from: fromHour,
+      to: toHour,
+    });
+    const inFlight = new Set(flying.map(keyOf));
     const idOf = new Map(tenants.map((tenant) => [tenant.number, tenant.id]));
-    const rows = await deps.store.query(
-      ledgerHours,
-      { tenants: numbers, from: fromHour, to: toHour },
-      { timeoutSeconds: 120 },
-    );
-    return rows.map((row) => ({
-      tenant: idOf.get(row.tenant) ?? String(row.tenant),
-      signal: row.signal,
-      hour: row.hour_start,
-      accepted: row.accepted,
-      logged: row.logged,
-      duplicates: row.duplicates,
-      stored: row.stored,
-      rolledUp: row.signal === 'metrics' ? row.rolled : null,
-      sums:
-        row.signal === 'events'
-          ? {
-              accepted: row.accepted_amount,
-              logged: row.logged_amount,
-              duplicates: row.duplicate_amount,
-              stored: row.stored_amount,
-            }
-          : null,
-      inFlight: row.newest >= (next.get(row.log_partition) ?? 0),
-    }));
+    return rows.flatMap((row): LedgerHour[] => {
+      const tenant = idOf.get(row.tenant);
+      if (tenant === undefined) return [];
+      const { signal, hour, accepted, logged, duplicates, stored, storedPoints, rollUpPending } = row;
+      return [
+        {
+          tenant,
+          signal,
+          hour,
+          accepted,
+          logged,
+          duplicates,
+          stored,
+          rollUp: signal === 'metrics' ? { points: storedPoints, counted: row.rolledUp ?? 0, rollUpPending } : null,
+          sums:
+            signal === 'events'
+              ? {
+                  accepted: Decimal.parse(row.acceptedSum),
+                  logged: Decimal.parse(row.loggedSum),
+                  duplicates: Decimal.parse(row.duplicateSum),
+                  stored: Decimal.parse(row.storedSum),
+                }
+              : null,
+          inFlight: inFlight.has(keyOf(row)),
+        },
+      ];
+    });
   };
 }

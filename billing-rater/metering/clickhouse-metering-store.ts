@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { AppError } from 'streams/contract';
 import { defineQuery, type Store } from 'streams/store';
 import { z } from 'zod';
 import type { Position } from './known-at.ts';
@@ -9,6 +10,8 @@ const file = (name: string) => new URL(`./sql/${name}.sql`, import.meta.url);
 const hourSeconds = 3600;
 /** One statement reads at most a chunk of tenant-hours; generous for a slow machine. */
 const writeOptions = { timeoutSeconds: 120 };
+/** MEMORY_LIMIT_EXCEEDED: less at a time may fit. */
+const memoryLimitCode = '241';
 
 const Unsigned = z.union([z.string().regex(/^\d{1,15}$/), z.number().int().min(0)]).transform(Number);
 
@@ -69,8 +72,19 @@ export function createClickHouseMeteringStore(store: Store): MeteringStore {
         from: Math.min(...starts),
         to: Math.max(...starts) + hourSeconds,
       };
-      if (signal === 'events') await store.execute(sumFacts, { ...parameters, types }, writeOptions);
-      else await store.execute(timeWeightedFacts, { ...parameters, metrics }, writeOptions);
+      try {
+        if (signal === 'events') await store.execute(sumFacts, { ...parameters, types }, writeOptions);
+        else await store.execute(timeWeightedFacts, { ...parameters, metrics }, writeOptions);
+      } catch (cause) {
+        if (!(cause instanceof AppError) || cause.context['engineCode'] !== memoryLimitCode) throw cause;
+        throw new AppError(
+          'billing.chunk_too_large',
+          `${work.length} hours do not fit into the memory of one statement`,
+          {
+            cause,
+          },
+        );
+      }
     },
     async markMetered(hours: readonly DueHour[], refused: string) {
       const marks = hours.map((due) => [due.signal, due.tenant, due.hour, due.version + 1, due.partition, refused]);

@@ -29,12 +29,26 @@ export function withNextHours(due: readonly DueHour[]): Omit<DueHour, 'signal'>[
   return [...hours.values()];
 }
 
-function* chunksOf<T>(items: readonly T[], size: number): Generator<T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
+/** A statement reads the whole time between its first and last hour, so one chunk does not span a longer gap than this. */
+const gapHoursMax = 24;
+
+/** Cuts hours that ascend into chunks of at most `size` without a wide gap. */
+export function* chunksOf(hours: readonly DueHour[], size: number): Generator<DueHour[]> {
+  let chunk: DueHour[] = [];
+  for (const due of hours) {
+    const previous = chunk.at(-1);
+    const apart = previous !== undefined && due.hour - previous.hour > gapHoursMax * hourSeconds;
+    if (chunk.length === size || apart) {
+      yield chunk;
+      chunk = [];
+    }
+    chunk.push(due);
+  }
+  if (chunk.length > 0) yield chunk;
 }
 
 /**
- * Computes and marks one chunk. A chunk that the engine refuses for good (a sum beyond `Decimal(38, 12)`) is halved until the hour is found;
+ * Computes and marks one chunk. A chunk that the engine refuses for good (a sum beyond `Decimal(38, 12)`, too much for one statement) is halved until the hour is found;
  * that hour alone is marked refused, so that one tenant's values hold up nobody else.
  */
 async function meterChunk(
