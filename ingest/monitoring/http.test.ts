@@ -1,6 +1,6 @@
 import { createOtlpDecoder } from 'streams/otlp';
 import { expect, test } from 'vitest';
-import { openTestDoor, receivedAtMs, type TestDoor } from '../test-door.ts';
+import { openTestDoor, receivedAtMs, type TestDoor } from '../testing/door.ts';
 
 const at = new Date(receivedAtMs - 60_000).toISOString();
 const everything = { oldestMs: 0, newestMs: 4e12 };

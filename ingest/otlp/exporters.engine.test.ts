@@ -9,7 +9,7 @@ import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { createOtlpDecoder } from 'streams/otlp';
 import { expect, test } from 'vitest';
-import { openTestDoor } from '../test-door.ts';
+import { openTestDoor } from '../testing/door.ts';
 
 const everything = { oldestMs: 0, newestMs: 4e12 };
 

@@ -1,7 +1,7 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { createOtlpDecoder, encodeOtlp } from 'streams/otlp';
 import { expect, test } from 'vitest';
-import { logDown, openTestDoor, receivedAtMs, type TestDoor } from '../test-door.ts';
+import { logDown, openTestDoor, receivedAtMs, type TestDoor } from '../testing/door.ts';
 
 const hourMs = 3_600_000;
 const nanos = (ms: number) => `${ms}000000`;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { logDown, openTestDoor, receivedAtMs, type TestDoor } from '../test-door.ts';
+import { logDown, openTestDoor, receivedAtMs, type TestDoor } from '../testing/door.ts';
 
 const dayMs = 86_400_000;
 const at = (ms: number) => new Date(ms).toISOString();

@@ -5,9 +5,16 @@ import { createOtlpDecoder } from './decoder.ts';
 import type { DecodedMetrics, OtlpSignal, SeriesEntry, TimeBounds } from './port.ts';
 import { scanOtlp } from './scan.ts';
 import { splitOtlp } from './split.ts';
-import { decodeWithOracle, encodeWithOracle, type Message, oracleType, requests, testBounds } from './test-messages.ts';
-import { type ExpectedPoint, expectedLogs, expectedPoints, expectedSpans } from './test-oracle.ts';
-import { shuffleFields } from './test-shuffle.ts';
+import {
+  decodeWithOracle,
+  encodeWithOracle,
+  type Message,
+  oracleType,
+  requests,
+  testBounds,
+} from './testdata/messages.ts';
+import { type ExpectedPoint, expectedLogs, expectedPoints, expectedSpans } from './testdata/oracle.ts';
+import { shuffleFields } from './testdata/shuffle.ts';
 
 const signals: readonly OtlpSignal[] = ['metrics', 'traces', 'logs'];
 const numRuns = 300;

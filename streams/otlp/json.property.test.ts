@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { AppError } from '../contract/index.ts';
 import { encodeOtlp, otlpJsonToProtobuf } from './json.ts';
 import { exportResponse, statusBody } from './responses.ts';
-import { decodeWithOracle, encodeWithOracle, type Message, requests } from './test-messages.ts';
+import { decodeWithOracle, encodeWithOracle, type Message, requests } from './testdata/messages.ts';
 
 const idNames = new Set(['traceId', 'spanId', 'parentSpanId']);
 

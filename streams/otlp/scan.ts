@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import type { HourCount } from '../log/envelope.ts';
 import { StringCache } from './attribute-reader.ts';
 import { bucketsFit } from './point-readers.ts';
@@ -154,7 +153,7 @@ class Scan {
     }
     if (wire === 2) {
       const limit = reader.limit(end);
-      if (field.type === 'string') this.#utf8(reader.pos, limit);
+      if (field.type === 'string') reader.requireUtf8(reader.pos, limit);
       else if (facts !== null && type === span) {
         if (field.number === 1) facts.traceId = reader.slice(reader.pos, limit);
         else if (field.number === 2) facts.spanId = reader.slice(reader.pos, limit);
@@ -189,11 +188,6 @@ class Scan {
     if (length % width !== 0) throw malformed('packed values do not fill their length', at);
     reader.pos = limit;
     return length / width;
-  }
-
-  #utf8(start: number, end: number): void {
-    const reader = this.#reader;
-    if (!reader.isAscii(start, end) && !isUtf8(reader.slice(start, end))) throw malformed('invalid UTF-8', start);
   }
 
   /** The number of the last field of the `data` oneof: it replaces those before it. */

@@ -195,6 +195,11 @@ export class WireReader {
     }
   }
 
+  /** Refuses a range that is not valid UTF-8, without making a string of plain ASCII. */
+  requireUtf8(start: number, end: number): void {
+    if (!this.isAscii(start, end)) this.text(start, end);
+  }
+
   /** A view (not a copy) of a range. */
   slice(start: number, end: number): Uint8Array {
     return this.bytes.subarray(start, end);

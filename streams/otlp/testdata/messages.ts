@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import protobuf from 'protobufjs';
 
 /** The oracle: the schema as protobufjs reads it. Tests only. */
-const root = protobuf.loadSync(new URL('./testdata/otlp.proto', import.meta.url).pathname).resolveAll();
+const root = protobuf.loadSync(new URL('./otlp.proto', import.meta.url).pathname).resolveAll();
 
 /** A message in the field names of the schema, as protobufjs takes it. */
 export type Message = Record<string, unknown>;

@@ -6,7 +6,7 @@ import { AppError, TenantId, type TenantRecord, UsageEvent } from 'streams/contr
 import { type Envelope, fromHeaders, type LogMessage } from 'streams/log';
 import { answerError, type Services } from 'streams/runtime';
 import { z } from 'zod';
-import { modules } from './module.ts';
+import { modules } from '../module.ts';
 
 /** The instant at which every test request is received. */
 export const receivedAtMs = Date.UTC(2026, 10, 21, 10, 30);

@@ -1,5 +1,5 @@
-import type { TimeBounds } from './port.ts';
-import type { Message } from './test-messages.ts';
+import type { TimeBounds } from '../port.ts';
+import type { Message } from './messages.ts';
 
 /** What a request means, worked out from the oracle's plain objects with bigint and no shared code. Tests only. */
 export type ExpectedPoint = Record<string, unknown>;
