@@ -26,7 +26,6 @@ const serverConfig = `<clickhouse>
   <background_fetches_pool_size>1</background_fetches_pool_size>
   <background_move_pool_size>1</background_move_pool_size>
   <index_mark_cache_size>67108864</index_mark_cache_size>
-  <max_thread_pool_size>256</max_thread_pool_size>
 </clickhouse>
 `;
 
