@@ -67,7 +67,7 @@ function servePages(
     if (failure !== undefined)
       throw new AppError('web.not_built', `the portal could not be built: ${failure}`, { status: 500 });
     if (!built || !existsSync(join(dir, 'index.html'))) return reply.code(200).type('text/html').send(building);
-    return reply.type('text/html').sendFile('index.html');
+    return reply.type('text/html').sendFile('index.html', { cacheControl: false });
   };
   const open = { config: { permission: 'public' as const }, schema: { hide: true } as object };
   app.register(async (pages) => {
@@ -76,7 +76,7 @@ function servePages(
       reply
         .header('cache-control', 'public, max-age=31536000, immutable')
         .header('x-content-type-options', 'nosniff')
-        .sendFile(`assets/${request.params['*']}`),
+        .sendFile(`assets/${request.params['*']}`, { cacheControl: false }),
     );
   });
   app.setNotFoundHandler(async (request, reply) => {

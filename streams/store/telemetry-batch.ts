@@ -162,7 +162,7 @@ function decodeRecord(batch: TelemetryBatch, record: LogRecord, envelope: Envelo
   if (envelope.signal === 'metrics') decodeMetrics(batch, record, envelope, decoding);
   else if (envelope.signal === 'events') decodeEvents(batch, record, envelope);
   else if (envelope.signal === 'traces') keep('traces', decoding.decoder.traces(record.payload, bounds), batch.spans);
-  else keep('logs', decoding.decoder.logs(record.payload, bounds), batch.logs);
+  else keep('logs', decoding.decoder.logs(record.payload, bounds, envelope.part), batch.logs);
 }
 
 /** Longest stretch of decoding between two turns of the event loop, milliseconds. */
