@@ -12,7 +12,9 @@ import { encodeNativeBlock } from './native-block.ts';
 import type { Block, Query, QueryOptions, Store } from './port.ts';
 
 const defaultTimeoutSeconds = 30;
-const defaultQueryMemoryBytes = 256 * 1024 * 1024;
+const defaultQueryMemoryBytes = 320 * 1024 * 1024;
+/** Rows of a block while reading: FINAL holds a block of every column of every part, and 100 day partitions at the default size need more than the engine may use. */
+const readBlockRows = 8192;
 /** An insert of the largest block; past it something is wrong with the disk. */
 const insertTimeoutSeconds = 120;
 /** Rows of one engine block; a larger block is split here so that each part has its own token and order. */
@@ -36,6 +38,7 @@ function readSettings(options: QueryOptions | undefined): string {
     'output_format_json_quote_64bit_integers=1',
     'output_format_json_quote_decimals=1',
     'do_not_merge_across_partitions_select_final=1',
+    `max_block_size=${readBlockRows}`,
     `max_execution_time=${options?.timeoutSeconds ?? defaultTimeoutSeconds}`,
     `max_memory_usage=${options?.maxMemoryBytes ?? defaultQueryMemoryBytes}`,
   ].join(', ');
@@ -53,6 +56,7 @@ function writeStatement(sql: string, options: QueryOptions | undefined): string 
     'optimize_on_insert=0',
     'max_partitions_per_insert_block=0',
     'do_not_merge_across_partitions_select_final=1',
+    `max_block_size=${readBlockRows}`,
     `max_execution_time=${options?.timeoutSeconds ?? insertTimeoutSeconds}`,
     `max_memory_usage=${options?.maxMemoryBytes ?? defaultQueryMemoryBytes}`,
   ];
@@ -164,8 +168,7 @@ export function createChdbStore(options: ChdbStoreOptions): Store {
     try {
       const connection = await connections.take();
       try {
-        // Small blocks keep the parsing between two turns of the event loop short.
-        const sql = `${readStatement(definition.sql, limits)}, max_block_size=8192`;
+        const sql = readStatement(definition.sql, limits);
         const chunks = connection.session().queryStreamBind(sql, values, { format: 'JSONEachRow' });
         for await (const chunk of chunks) {
           for (const line of chunk.text().split('\n')) if (line !== '') yield parseRow(definition, line);

@@ -73,6 +73,18 @@ function decimalText(scaled: bigint): string {
   return scaled < 0n ? `-${text}` : text;
 }
 
+/** Partitions that one FINAL reads at a time: each holds its own blocks in memory. */
+const sliceSeconds = 10 * 86_400;
+
+async function readStored(store: Store, asked: z.infer<typeof params>) {
+  const rows: z.infer<typeof storedRows.row>[] = [];
+  for (let fromHour = asked.fromHour; fromHour < asked.toHour; fromHour += sliceSeconds) {
+    const toHour = Math.min(asked.toHour, fromHour + sliceSeconds);
+    for (const row of await store.query(storedRows, { ...asked, fromHour, toHour }, limits)) rows.push(row);
+  }
+  return rows;
+}
+
 /**
  * Reads the ledger of the hours `[fromHour, toHour)`, of one tenant or of all, ordered by tenant, signal and hour.
  *
@@ -84,10 +96,10 @@ export async function readLedger(
   range: { tenant?: number; fromHour: number; toHour: number },
 ): Promise<LedgerRow[]> {
   const asked = { fromHour: range.fromHour, toHour: range.toHour, tenant: range.tenant ?? 0 };
-  const [handovers, stored, rolled] = await Promise.all([
+  const [handovers, rolled, stored] = await Promise.all([
     store.query(handedOver, asked, limits),
-    store.query(storedRows, asked, limits),
     store.query(rolledRows, asked, limits),
+    readStored(store, asked),
   ]);
   const inTables = new Map<
     string,

@@ -20,6 +20,8 @@ const rollMark = statement('roll-mark');
 /** Points that one statement gathers in memory: 24 bytes each and their sorted copy stay under 200 MB. */
 const pointsMax = 2_000_000;
 const pairsMax = 1000;
+/** Day partitions that one FINAL reads at a time: each holds its own blocks in memory. */
+const spanSeconds = 10 * 86_400;
 const limits = { maxMemoryBytes: 400 * 1024 * 1024, timeoutSeconds: 120 };
 /** One round rolls for at most this long before it looks for newer hours again. */
 const roundMs = 5000;
@@ -68,6 +70,7 @@ function nextChunk(pending: readonly DirtyHour[]): DirtyHour[] {
   let points = 0;
   for (const item of pending) {
     if (item.partition !== partition) continue;
+    if ((pending[0]?.hour ?? 0) - item.hour > spanSeconds) break;
     if (chunk.length > 0 && (points + item.points > pointsMax || chunk.length >= pairsMax)) break;
     chunk.push(item);
     points += item.points;
