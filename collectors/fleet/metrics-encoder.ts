@@ -23,6 +23,7 @@ export class MetricsEncoder {
   private readonly scope: Uint8Array;
   private readonly startMs: number;
   private readonly templates = new Map<SeriesDefinition, Template>();
+  private scratch = new Uint8Array(0);
 
   constructor(resource: Readonly<Record<string, string | boolean>>, scope: string, startMs: number) {
     this.resource = encodeResource(resource);
@@ -30,7 +31,7 @@ export class MetricsEncoder {
     this.startMs = startMs;
   }
 
-  /** *Shape* `points` are grouped by metric already. */
+  /** *Shape* `points` are grouped by metric already; the bytes stay valid until the next call, megabytes a request are too much to leave to the collector. */
   encode(points: readonly SeriesPoints[]): Uint8Array {
     const times = new Map<number, readonly [number, number]>();
     const metrics: Metric[] = [];
@@ -50,7 +51,9 @@ export class MetricsEncoder {
     );
     const scopeHead = join([Uint8Array.of(0x12), varint(body)]);
     const resourceHead = join([Uint8Array.of(0x0a), varint(this.resource.length + scopeHead.length + body)]);
-    const out = new Uint8Array(resourceHead.length + this.resource.length + scopeHead.length + body);
+    const length = resourceHead.length + this.resource.length + scopeHead.length + body;
+    if (this.scratch.length < length) this.scratch = new Uint8Array(length);
+    const out = this.scratch.subarray(0, length);
     const view = new DataView(out.buffer);
     let offset = put(out, 0, resourceHead, this.resource, scopeHead, this.scope);
     for (const [index, metric] of metrics.entries()) {

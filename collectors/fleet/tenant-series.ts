@@ -50,6 +50,7 @@ export class TenantSeries {
   readonly pluginCalls: ReadonlyMap<string, Counter>;
   private readonly sources: readonly Source[];
   private readonly health = new Map<string, SeriesDefinition>();
+  private readonly buffers = new Map<SeriesDefinition, Float64Array>();
 
   constructor(model: TenantModel) {
     this.model = model;
@@ -73,16 +74,26 @@ export class TenantSeries {
     ];
   }
 
-  /** Every series at every instant of `times` (ascending, milliseconds), series of one metric together. */
+  /** Every series at every instant of `times` (ascending, milliseconds), series of one metric together. The values stay valid until the next call. */
   window(times: readonly number[]): SeriesPoints[] {
     const points = this.healthPoints(times);
     for (const source of this.sources) {
       const width = source.series.kind === 'histogram' ? HISTOGRAM_WIDTH : 1;
-      const values = new Float64Array(times.length * width);
+      const values = this.buffer(source.series, times.length * width);
       source.fill(times, values);
       points.push({ series: source.series, times, values });
     }
     return points;
+  }
+
+  /** Zeroed values of a series, the same memory each time. */
+  private buffer(series: SeriesDefinition, length: number): Float64Array {
+    let buffer = this.buffers.get(series);
+    if (buffer === undefined || buffer.length < length) {
+      buffer = new Float64Array(length);
+      this.buffers.set(series, buffer);
+    } else buffer.fill(0, 0, length);
+    return buffer.subarray(0, length);
   }
 
   /** The status is an attribute, so a component that fails goes on in another series. */
