@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -98,7 +99,8 @@ describe('disk faults', () => {
 
   it('refuses appends beyond the queue with 503, takes them again when it has drained', async () => {
     const log = await startedLog(root.dir, { queueBytes: 10_000 });
-    const large = 'x'.repeat(4000);
+    // Random, so that compression cannot make it small.
+    const large = randomBytes(3000).toString('latin1');
     const outcomes = await Promise.allSettled([put(log, large), put(log, large), put(log, large)]);
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
     expect(outcomes[2]).toMatchObject({

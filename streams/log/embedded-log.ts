@@ -8,6 +8,7 @@ import { frameBytes, keyBytesMax, messageBytesMax, type PreparedMessage } from '
 import { unavailable } from './log-errors.ts';
 import { Partition } from './partition.ts';
 import { partitionOf } from './partitioner.ts';
+import { packPayload } from './payload-compression.ts';
 import {
   type Consumer,
   type ConsumerOptions,
@@ -326,7 +327,8 @@ function prepare(message: LogMessage, index: number, appendedAt: number): Prepar
   if (key.length > keyBytesMax) throw tooLarge(`messages[${index}].key`, `${key.length} bytes, at most ${keyBytesMax}`);
   if (bytes > messageBytesMax)
     throw tooLarge(`messages[${index}]`, `${bytes} bytes with key and headers, at most ${messageBytesMax}`);
-  return { key, headers, payload: message.payload, appendedAt };
+  const packed = packPayload(message.payload);
+  return { key, headers, payload: packed.bytes, compressed: packed.compressed, appendedAt };
 }
 
 function tooLarge(field: string, detail: string): AppError {

@@ -6,6 +6,7 @@ const message = fc.record({
   key: fc.string().map((key) => Buffer.from(key)),
   headers: fc.dictionary(fc.string(), fc.string()).map((headers) => Buffer.from(JSON.stringify(headers))),
   payload: fc.uint8Array({ maxLength: 6000 }),
+  compressed: fc.boolean(),
   appendedAt: fc.nat(),
 });
 const seed = fc.integer({ min: 0, max: 0xffffffff });

@@ -18,12 +18,23 @@ describe('frame', () => {
 
   it('does not copy a large payload', () => {
     const payload = Buffer.alloc(1024 * 1024);
-    const buffers = encodeFrame({ key: Buffer.from('k'), headers: Buffer.from('{}'), payload, appendedAt: 1 }, 0, 0, 0);
+    const buffers = encodeFrame(
+      { key: Buffer.from('k'), headers: Buffer.from('{}'), payload, compressed: false, appendedAt: 1 },
+      0,
+      0,
+      0,
+    );
     expect(buffers[1]).toBe(payload);
   });
 
   it('has the bytes that the grammar says', () => {
-    const message = { key: Buffer.from('k'), headers: Buffer.from('{}'), payload: Buffer.from('p'), appendedAt: 5 };
+    const message = {
+      key: Buffer.from('k'),
+      headers: Buffer.from('{}'),
+      payload: Buffer.from('p'),
+      compressed: false,
+      appendedAt: 5,
+    };
     const bytes = Buffer.concat(encodeFrame(message, 3, 7, 0));
     const fields = [
       '1e000000',
@@ -38,7 +49,13 @@ describe('frame', () => {
   });
 
   it('does not verify under the seed of another partition', () => {
-    const message = { key: Buffer.from('k'), headers: Buffer.from('{}'), payload: Buffer.from('p'), appendedAt: 5 };
+    const message = {
+      key: Buffer.from('k'),
+      headers: Buffer.from('{}'),
+      payload: Buffer.from('p'),
+      compressed: false,
+      appendedAt: 5,
+    };
     const bytes = Buffer.concat(encodeFrame(message, 0, 0, checksumSeed('e', 'telemetry', 0)));
     expect(decodeFrame(bytes, 0, 0, checksumSeed('e', 'telemetry', 0)).kind).toBe('frame');
     expect(decodeFrame(bytes, 0, 0, checksumSeed('e', 'telemetry', 1)).kind).toBe('bad');

@@ -11,7 +11,7 @@ import { crc32c } from '@node-rs/crc32';
  *   AppendedAt    => u64    milliseconds since the epoch
  *   Synced        => u32    bytes of this segment that were on disk before this frame's group was written
  *   KeyLength     => u16
- *   HeadersLength => u32
+ *   HeadersLength => u32    highest bit: the payload is compressed (zstd)
  *   Key           => KeyLength bytes, UTF-8
  *   Headers       => HeadersLength bytes, JSON object of strings, UTF-8
  *   Payload       => the rest
@@ -19,6 +19,7 @@ import { crc32c } from '@node-rs/crc32';
 const fixedBytes = 34;
 const afterCrc = 8;
 const minimumLength = fixedBytes - afterCrc;
+const compressedBit = 0x8000_0000;
 
 /** Largest key + headers + payload of one message. Kafka topics are made for the same 4 MiB. */
 export const messageBytesMax = 4 * 1024 * 1024;
@@ -28,15 +29,16 @@ export const keyBytesMax = 0xffff;
 /** Below this a payload is copied behind its head: one buffer is cheaper to write than two. */
 const inlineBytes = 4096;
 
-/** A message made ready for writing: its texts are bytes, its payload is the caller's own memory. */
+/** A message made ready for writing: its texts are bytes, its payload is compressed or else the caller's own memory. */
 export interface PreparedMessage {
   readonly key: Buffer;
   readonly headers: Buffer;
   readonly payload: Uint8Array;
+  readonly compressed: boolean;
   readonly appendedAt: number;
 }
 
-/** A frame read back. `payload` is a view into the chunk it was read with. */
+/** A frame read back. `payload` is a view into the chunk it was read with, compressed as it stands there. */
 export interface Frame {
   readonly position: number;
   readonly end: number;
@@ -46,6 +48,7 @@ export interface Frame {
   readonly key: string;
   readonly headersJson: string;
   readonly payload: Uint8Array;
+  readonly compressed: boolean;
 }
 
 /** Start value of a partition's checksums: bytes that come from another partition or another log do not verify. */
@@ -70,7 +73,7 @@ export function encodeFrame(
   synced: number,
   seed: number,
 ): readonly Uint8Array[] {
-  const { key, headers, payload } = message;
+  const { key, headers, payload, compressed } = message;
   const headBytes = fixedBytes + key.length + headers.length;
   const inline = payload.length <= inlineBytes;
   const head = Buffer.allocUnsafe(inline ? headBytes + payload.length : headBytes);
@@ -79,7 +82,7 @@ export function encodeFrame(
   head.writeBigUInt64LE(BigInt(message.appendedAt), 16);
   head.writeUInt32LE(synced, 24);
   head.writeUInt16LE(key.length, 28);
-  head.writeUInt32LE(headers.length, 30);
+  head.writeUInt32LE(headers.length + (compressed ? compressedBit : 0), 30);
   head.set(key, fixedBytes);
   head.set(headers, fixedBytes + key.length);
   if (inline) head.set(payload, headBytes);
@@ -104,7 +107,9 @@ export function decodeFrame(chunk: Buffer, at: number, base: number, seed: numbe
   const start = checksum(chunk.subarray(at, at + 4), seed);
   if (checksum(chunk.subarray(at + afterCrc, end), start) !== chunk.readUInt32LE(at + 4)) return { kind: 'bad' };
   const keyEnd = at + fixedBytes + chunk.readUInt16LE(at + 28);
-  const headersEnd = keyEnd + chunk.readUInt32LE(at + 30);
+  const headersLength = chunk.readUInt32LE(at + 30);
+  const compressed = headersLength >= compressedBit;
+  const headersEnd = keyEnd + (compressed ? headersLength - compressedBit : headersLength);
   if (headersEnd > end) return { kind: 'bad' };
   return {
     kind: 'frame',
@@ -117,6 +122,7 @@ export function decodeFrame(chunk: Buffer, at: number, base: number, seed: numbe
       key: chunk.toString('utf8', at + fixedBytes, keyEnd),
       headersJson: chunk.toString('utf8', keyEnd, headersEnd),
       payload: chunk.subarray(headersEnd, end),
+      compressed,
     },
   };
 }

@@ -2,8 +2,9 @@ import { AppError, invariant } from '../contract/index.ts';
 import { DurableMarkFile } from './durable-mark.ts';
 import type { LogEnvironment } from './environment.ts';
 import { type LogFile, writeAll } from './file-system.ts';
-import { checksumSeed, encodeFrame, type Frame, frameBytes, type PreparedMessage } from './frame.ts';
+import { checksumSeed, encodeFrame, type Frame, frameBytes, messageBytesMax, type PreparedMessage } from './frame.ts';
 import { corrupt, unavailable } from './log-errors.ts';
+import { unpackPayload } from './payload-compression.ts';
 import type { LogRecord, TopicName } from './port.ts';
 import { readFrames, type Segment, SparseIndex, segmentBase, segmentName } from './segment.ts';
 import { type DurableMark, recoverTail } from './tail-recovery.ts';
@@ -335,7 +336,13 @@ export class Partition {
     } catch {
       throw corrupt(segment.path, frame.position, 'the headers are not JSON');
     }
-    const { offset, appendedAt, key, payload } = frame;
+    const { offset, appendedAt, key, compressed } = frame;
+    let payload: Uint8Array;
+    try {
+      payload = unpackPayload({ bytes: frame.payload, compressed }, messageBytesMax);
+    } catch {
+      throw corrupt(segment.path, frame.position, 'the payload cannot be decompressed');
+    }
     return { topic: this.topic, partition: this.number, offset, appendedAt, key, headers, payload };
   }
 

@@ -145,7 +145,13 @@ describe('recovery of the tail', () => {
     const seed = checksumSeed(epoch, 'decisions', 0);
     const frame = (offset: number) =>
       encodeFrame(
-        { key: Buffer.from('k'), headers: Buffer.from('{}'), payload: Buffer.from('lost'), appendedAt: 1 },
+        {
+          key: Buffer.from('k'),
+          headers: Buffer.from('{}'),
+          payload: Buffer.from('lost'),
+          compressed: false,
+          appendedAt: 1,
+        },
         offset,
         synced,
         seed,
