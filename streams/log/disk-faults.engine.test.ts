@@ -100,7 +100,7 @@ describe('disk faults', () => {
   it('refuses appends beyond the queue with 503, takes them again when it has drained', async () => {
     const log = await startedLog(root.dir, { queueBytes: 10_000 });
     // Random, so that compression cannot make it small.
-    const large = randomBytes(3000).toString('latin1');
+    const large = randomBytes(3300).toString('base64');
     const outcomes = await Promise.allSettled([put(log, large), put(log, large), put(log, large)]);
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
     expect(outcomes[2]).toMatchObject({
