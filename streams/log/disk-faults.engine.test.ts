@@ -100,7 +100,7 @@ describe('disk faults', () => {
   it('refuses appends beyond the queue with 503, takes them again when it has drained', async () => {
     const log = await startedLog(root.dir, { queueBytes: 10_000 });
     // Random, so that compression cannot make it small.
-    const large = randomBytes(3300).toString('base64');
+    const large = randomBytes(3900).toString('base64');
     const outcomes = await Promise.allSettled([put(log, large), put(log, large), put(log, large)]);
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
     expect(outcomes[2]).toMatchObject({
@@ -108,7 +108,7 @@ describe('disk faults', () => {
     });
     expect(log.status().queueBytes).toBe(0);
     await put(log, large);
-    await expect(put(log, 'x'.repeat(10_000))).rejects.toMatchObject({
+    await expect(put(log, randomBytes(10_000).toString('base64'))).rejects.toMatchObject({
       code: 'log.message_too_large',
       retryable: false,
     });
