@@ -81,6 +81,23 @@ function runVite(outDir: string): Promise<void> {
   });
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Removes what builds left behind whose process was killed. */
+async function clearAbandoned(workshop: string): Promise<void> {
+  if (!existsSync(workshop)) return;
+  for (const name of readdirSync(workshop)) {
+    if (!isRunning(Number(name))) await rm(join(workshop, name), { recursive: true, force: true });
+  }
+}
+
 /**
  * Builds the portal into `outDir` unless what stands there was made of the same sources.
  *
@@ -93,7 +110,10 @@ export async function buildPortal(
   const dir = options.outDir ?? join(webDir, 'dist');
   const hash = sourceHash();
   if (options.force !== true && (await readMark(dir)) === hash) return { built: false, dir };
-  const fresh = join(dirname(dir), '.cache', `portal-${process.pid}`);
+  // On the same disk as the target, and where neither git nor the linter looks.
+  const workshop = join(dirname(dir), 'node_modules', '.cache', 'portal');
+  await clearAbandoned(workshop);
+  const fresh = join(workshop, String(process.pid));
   try {
     await mkdir(fresh, { recursive: true });
     await runVite(fresh);

@@ -158,6 +158,10 @@ describe('fleet', () => {
     const row = page.getByRole('row', { name: /Northwind Fibre/ });
     await row.getByText('€3,421.07').waitFor();
     expect(await row.getByText('€3,421.07').getAttribute('title')).toContain('3421.07 EUR');
+    const failed = page.getByRole('row', { name: /Lumen Valley/ });
+    expect(await failed.locator('[title="no price for bandwidth_p95 (billing.price_missing)"]').textContent()).toBe(
+      '–',
+    );
     const unmeasured = page.getByRole('row', { name: /Blue Reef/ });
     expect(await unmeasured.getByText('not measured', { exact: true }).count()).toBe(1);
     expect(await unmeasured.locator('[title="No measurement of active customers yet"]').textContent()).toBe('–');

@@ -110,7 +110,7 @@ function toFleetRow(seed: Seed): FleetRow {
     budgetRemainingSeconds:
       unmeasured || report.budgetRemaining === null
         ? null
-        : report.budgetRemaining * (1 - report.objective) * 30 * 86_400,
+        : report.budgetRemaining * (1 - report.objective) * report.measuredSeconds,
     customers: customers === 0 || unmeasured ? null : customers,
     customersTrend: Array.from({ length: 30 }, (_, day) =>
       customers === 0 || unmeasured
@@ -160,7 +160,7 @@ export function slaOf(tenant: Tenant, period: string, now: number): SlaReport {
     measuredSeconds,
     unmeasuredSeconds: sum((day) => day.unmeasuredSeconds),
     badSeconds,
-    budgetRemaining: measuredSeconds === 0 ? null : 1 - badSeconds / ((1 - objective) * daysInMonth * dayS),
+    budgetRemaining: measuredSeconds === 0 ? null : 1 - badSeconds / ((1 - objective) * measuredSeconds),
     days,
   };
 }

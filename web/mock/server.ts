@@ -78,6 +78,15 @@ function checked<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
 
 const list = <T>(items: T[]) => ({ items, nextCursor: null });
 
+// The running period of one tenant cannot be worked out: the others must stand.
+const draftFailure = { tenant: 'lumen-valley', code: 'billing.price_missing', detail: 'no price for bandwidth_p95' };
+
+function drafts(rows: readonly FleetRow[], period: string): Invoice[] {
+  return rows
+    .filter((row) => row.tenant.id !== draftFailure.tenant)
+    .map((row) => checked(Invoice, invoiceOf(row, period)));
+}
+
 interface Call {
   readonly path: string;
   readonly search: URLSearchParams;
@@ -114,7 +123,7 @@ function tenantAnswer(state: MockState, call: Call): Answer {
   const period = search.get('period') ?? new Date().toISOString().slice(0, 7);
   if (named === null) {
     if (path === '/billing/invoices')
-      return { status: 200, body: list(rows.map((row) => checked(Invoice, invoiceOf(row, period)))) };
+      return { status: 200, body: { ...list(drafts(rows, period)), failures: [draftFailure] } };
     if (path === '/decisions')
       return { status: 200, body: list(rows.flatMap((row) => decisionViews(state, row, search))) };
     return null;

@@ -114,11 +114,10 @@ export function logsOf(tenant: Tenant) {
   const items = Array.from({ length: 40 }, (_, index) => {
     const [severityText, body] = bodies[Math.floor(random() * bodies.length)] ?? bodies[0];
     return {
-      timestamp: new Date(Date.now() - index * 87_000).toISOString(),
+      time: new Date(Date.now() - index * 87_000).toISOString(),
       severityText,
       body,
-      serviceName: 'isp-framework',
-      traceId: '',
+      service: 'isp-framework',
     };
   });
   return { items, nextCursor: null };

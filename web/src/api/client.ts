@@ -101,24 +101,35 @@ export function withQuery(path: string, parameters: Record<string, string | numb
 
 const pageLimit = 20;
 
+interface ListPage {
+  readonly items: readonly unknown[];
+  readonly nextCursor: string | null;
+}
+
 /** Reads every page of a list. *Bias* stops loudly after 20 pages of 1,000 rather than showing a part as the whole. */
+export async function requestPages<T extends z.ZodType<ListPage>>(
+  path: string,
+  page: T,
+  options: RequestOptions,
+): Promise<z.output<T>[]> {
+  const pages: z.output<T>[] = [];
+  let cursor: string | null = null;
+  for (let index = 0; index < pageLimit; index += 1) {
+    const answer: z.output<T> = await request(withQuery(path, { limit: 1000, cursor }), page, options);
+    pages.push(answer);
+    cursor = answer.nextCursor;
+    if (cursor === null) return pages;
+  }
+  throw new AppError('web.too_many', 'The list is longer than this page can show.', { status: 400 });
+}
+
+/** Reads every item of a list. */
 export async function requestAll<T extends z.ZodType>(
   path: string,
   item: T,
   options: RequestOptions,
 ): Promise<z.output<T>[]> {
   const page = z.object({ items: z.array(item), nextCursor: z.string().nullable() });
-  const items: z.output<T>[] = [];
-  let cursor: string | null = null;
-  for (let index = 0; index < pageLimit; index += 1) {
-    const answer: { items: z.output<T>[]; nextCursor: string | null } = await request(
-      withQuery(path, { limit: 1000, cursor }),
-      page,
-      options,
-    );
-    items.push(...answer.items);
-    cursor = answer.nextCursor;
-    if (cursor === null) return items;
-  }
-  throw new AppError('web.too_many', 'The list is longer than this page can show.', { status: 400 });
+  const pages = await requestPages(path, page, options);
+  return pages.flatMap(({ items }) => items);
 }

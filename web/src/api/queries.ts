@@ -11,8 +11,8 @@ import {
   UsageReport,
 } from 'streams/contract';
 import type { TimeRange } from '../format/range.ts';
-import { request, requestAll, withQuery } from './client.ts';
-import { LogPage } from './schemas.ts';
+import { request, requestAll, requestPages, withQuery } from './client.ts';
+import { InvoicePage, LogPage } from './schemas.ts';
 
 const liveMs = 10_000;
 const minuteMs = 60_000;
@@ -25,10 +25,24 @@ export const fleetQuery = (token: string) =>
     refetchInterval: liveMs,
   });
 
-/** Invoices of a period, of one tenant or of all that the credential may see. */
-export const invoicesQuery = (token: string, period: string, tenant?: string) =>
+/** Draft of every tenant in its own running period, and why a tenant has none. */
+export const fleetInvoicesQuery = (token: string) =>
   queryOptions({
-    queryKey: ['invoices', period, tenant ?? 'all'],
+    queryKey: ['invoices', 'fleet'],
+    queryFn: async ({ signal }) => {
+      const pages = await requestPages('/api/v1/billing/invoices', InvoicePage, { token, signal });
+      return {
+        invoices: pages.flatMap(({ items }) => items),
+        failures: new Map(pages.flatMap(({ failures }) => failures.map((failure) => [failure.tenant, failure]))),
+      };
+    },
+    refetchInterval: minuteMs,
+  });
+
+/** Invoices of one tenant in a period. */
+export const invoicesQuery = (token: string, period: string, tenant: string) =>
+  queryOptions({
+    queryKey: ['invoices', period, tenant],
     queryFn: ({ signal }) =>
       requestAll(withQuery('/api/v1/billing/invoices', { tenant, period }), Invoice, { token, signal }),
     refetchInterval: minuteMs,

@@ -55,6 +55,16 @@ test('simple aggregates are recomputed exactly, others are left to the server', 
   expect(recompute('max(value)', rows)).toBe('0.2');
   expect(recompute('sum(value)', [{ value: 0.1 }])).toBeNull();
   expect(recompute('time-weighted average, rounded up', rows)).toBeNull();
+  const held = [
+    { value: '900000', seconds: '900' },
+    { value: '900001', seconds: '900' },
+  ];
+  const average = 'sum(value) / sum(seconds), rounded up to a whole unit; value = unit-seconds';
+  expect(recompute(average, held)).toBe('1001');
+  expect(recompute(average, [])).toBe('0');
+  expect(recompute('sum(value) / 1000 / 3600, to 4 digits half-even; value = byte-seconds', held)).toBe('0.5000');
+  expect(recompute('sum(value) / 2 / 1, to 0 digits half-even', [{ value: '5' }])).toBe('2');
+  expect(recompute('sum(value) / 2 / 1, to 0 digits half-even', [{ value: '7' }])).toBe('4');
 });
 
 test('the drawn part of a long list moves with the scrolling and keeps its height', () => {

@@ -38,6 +38,21 @@ export function compareDecimals(left: string, right: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** Divides exactly and rounds once to `places` decimals: up, or to the nearest with ties to the even digit. *Errors* `RangeError` for a divisor of 0. */
+export function divideDecimals(left: string, right: string, places: number, rounding: 'up' | 'half-even'): string {
+  const { a, b } = align(left, right);
+  if (b === 0n) throw new RangeError('division by zero');
+  const negative = a < 0n !== b < 0n;
+  const dividend = (a < 0n ? -a : a) * 10n ** BigInt(places);
+  const divisor = b < 0n ? -b : b;
+  const whole = dividend / divisor;
+  const twice = (dividend % divisor) * 2n;
+  const away =
+    rounding === 'up' ? twice > 0n && !negative : twice > divisor || (twice === divisor && whole % 2n === 1n);
+  const digits = away ? whole + 1n : whole;
+  return toText(negative ? -digits : digits, places);
+}
+
 /** Drops zeros at the end of the fraction: `12.500` becomes `12.5`. */
 export function trimDecimal(text: string): string {
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text;

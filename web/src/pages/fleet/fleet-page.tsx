@@ -1,10 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { useDeferredValue, useMemo } from 'react';
-import { fleetQuery, invoicesQuery, openDecisionsQuery } from '../../api/queries.ts';
+import { fleetInvoicesQuery, fleetQuery, openDecisionsQuery } from '../../api/queries.ts';
 import { useSession } from '../../api/session.tsx';
 import { Updated } from '../../components/clock.tsx';
 import { codeOf, EmptyState, ErrorState, SkeletonRows } from '../../components/feedback.tsx';
-import { formatPeriod, periodOf } from '../../format/time.ts';
 import { FleetFilters } from './fleet-filters.tsx';
 import { billTotals, filterEntries, fleetSentence, joinFleet, sortEntries } from './fleet-rows.ts';
 import { FleetTable } from './fleet-table.tsx';
@@ -13,16 +12,15 @@ import { useFleetView } from './fleet-view.ts';
 /** Answers "is everybody well, and what do they owe" at a glance. */
 export function FleetPage() {
   const { token } = useSession();
-  const period = periodOf(Date.now(), 'UTC');
   const fleet = useQuery(fleetQuery(token));
-  const invoices = useQuery(invoicesQuery(token, period));
+  const invoices = useQuery(fleetInvoicesQuery(token));
   const decisions = useQuery(openDecisionsQuery(token));
   const controls = useFleetView();
   const { view } = controls;
   const text = useDeferredValue(view.text);
 
   const all = useMemo(
-    () => joinFleet(fleet.data ?? [], invoices.data, decisions.data),
+    () => joinFleet(fleet.data ?? [], invoices.data?.invoices, decisions.data),
     [fleet.data, invoices.data, decisions.data],
   );
   const shown = sortEntries(filterEntries(all, view.health, view.breaching, text), view.sorting);
@@ -45,12 +43,12 @@ export function FleetPage() {
     );
   }
   const totals = billTotals(all);
-  const billReason =
-    invoices.error === null
-      ? invoices.isPending
-        ? 'reading'
-        : 'No invoice for this period yet'
-      : `Invoices could not be read: ${codeOf(invoices.error)}`;
+  const billReason = (tenant: string) => {
+    if (invoices.error !== null) return `Invoices could not be read: ${codeOf(invoices.error)}`;
+    const failure = invoices.data?.failures.get(tenant);
+    if (failure !== undefined) return `${failure.detail} (${failure.code})`;
+    return invoices.isPending ? 'Being read' : 'No invoice for this period yet';
+  };
   return (
     <div className="page">
       <header className="page-head">
@@ -59,7 +57,7 @@ export function FleetPage() {
           <p className="page-note">
             {totals !== '' && (
               <>
-                {formatPeriod(period)} so far: <strong>{totals}</strong>
+                Bills of the running month so far: <strong>{totals}</strong>
               </>
             )}
           </p>

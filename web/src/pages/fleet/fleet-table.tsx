@@ -10,7 +10,7 @@ interface TableProps {
   readonly entries: readonly FleetEntry[];
   readonly sorting: Sorting;
   readonly hidden: ReadonlySet<string>;
-  readonly billReason: string;
+  readonly billReason: (tenant: string) => string;
   readonly onSort: (key: SortKey) => void;
 }
 
@@ -101,7 +101,7 @@ function WideTable({ entries, sorting, hidden, billReason, onSort }: TableProps)
               )}
               {!hidden.has('bill') && (
                 <td className="right">
-                  <BillCell entry={entry} reason={billReason} />
+                  <BillCell entry={entry} reason={billReason(entry.tenant.id)} />
                 </td>
               )}
               {!hidden.has('decisions') && (
@@ -201,7 +201,7 @@ function NarrowList({ entries, billReason }: TableProps) {
             <div>
               <dt>Bill so far</dt>
               <dd>
-                <BillCell entry={entry} reason={billReason} />
+                <BillCell entry={entry} reason={billReason(entry.tenant.id)} />
               </dd>
             </div>
             <div>

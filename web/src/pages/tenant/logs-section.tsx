@@ -47,14 +47,17 @@ export function LogsSection({ tenant }: { readonly tenant: Tenant }) {
 }
 
 function LogItem({ line, timeZone }: { readonly line: LogLine; readonly timeZone: string }) {
-  const at = line.time === null ? Number.NaN : new Date(line.time).getTime();
+  const at = Date.parse(line.time);
   const known = Number.isFinite(at);
   return (
     <li>
       <time title={known ? formatInstant(at, timeZone) : 'no time in the record'}>
         {known ? formatClock(at, Date.now(), timeZone) : missing}
       </time>
-      <Status tone={toneOf(line.severity)} word={line.severity === '' ? 'unset' : line.severity.toLowerCase()} />
+      <Status
+        tone={toneOf(line.severityText)}
+        word={line.severityText === '' ? 'unset' : line.severityText.toLowerCase()}
+      />
       <span className="log-body">{line.body}</span>
     </li>
   );

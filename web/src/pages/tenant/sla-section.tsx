@@ -10,18 +10,10 @@ import { Section } from '../../components/section.tsx';
 import { formatAttainment, formatBudget, formatPercent } from '../../format/figure.ts';
 import { dayOf, daysOf, formatDay, formatDuration, formatPeriod } from '../../format/time.ts';
 
-/**
- * Seconds of the error budget and what is left of them.
- *
- * *Bias* from the report's own figures where it has bad time; otherwise nothing is spent and the budget is that of the whole period.
- */
+/** Seconds of the error budget and what is left of them: the budget is the unpromised part of the measured time. */
 export function budgetSeconds(report: SlaReport): { total: number; left: number } | null {
   if (report.budgetRemaining === null) return null;
-  const spent = 1 - report.budgetRemaining;
-  const total =
-    report.badSeconds > 0 && spent > 0
-      ? report.badSeconds / spent
-      : (1 - report.objective) * daysOf(report.period).length * 86_400;
+  const total = (1 - report.objective) * report.measuredSeconds;
   return { total, left: total * report.budgetRemaining };
 }
 
