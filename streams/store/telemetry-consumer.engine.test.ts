@@ -254,7 +254,7 @@ describe('poison', () => {
 });
 
 describe('usage events', () => {
-  test('the first of an identity stands, another payload is a conflict, and identities end after their time', async () => {
+  test('the first of an identity stands and another payload is a conflict', async () => {
     feed.events([
       { id: '1', value: '1' },
       { id: '1', value: '1.0' },
@@ -386,6 +386,11 @@ describe('ledger', () => {
     await pipeline.drain();
     await fixture.store.execute('DELETE FROM samples WHERE value = 3');
     expect(balanced(await ledger())).toBe(false);
+    await fixture.store.execute(
+      `INSERT INTO samples SELECT 9, 1, toDateTime64(${at / 1000}, 3, 'UTC'), 1, toDateTime64(0, 3, 'UTC'), now(), 0, 400`,
+    );
+    const foreign = (await ledger()).find((row) => row.tenant === 9);
+    expect(foreign).toMatchObject({ accepted: 0, logged: 0, stored: 1, rolledUp: null, rollUpPending: true });
     const broken = { ...fixture.store, query: () => Promise.reject(new Error('broken')) } as Store;
     await expect(readLedger(broken, { fromHour: 0, toHour: 1 })).rejects.toThrow('broken');
   });
