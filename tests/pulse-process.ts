@@ -35,7 +35,7 @@ export async function startPulse(
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
-      UV_THREADPOOL_SIZE: '8',
+      UV_THREADPOOL_SIZE: '12',
       PULSE_DATA_DIR: dataDir,
       PULSE_HTTP_PORT: '0',
       PULSE_OTLP_HTTP_PORT: '0',

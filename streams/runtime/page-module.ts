@@ -6,9 +6,9 @@ import { z } from 'zod';
 import { AppError } from '../contract/index.ts';
 import { defineModule, type ModuleDefinition, type Readiness } from './module.ts';
 
-/** Only what the portal ships may run; styles from its own files and uPlot's inline sizes. */
+/** Only what the portal ships may run; styles from its own files. */
 const contentSecurityPolicy =
-  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+  "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
 const building = `<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>DotMac Pulse</title>
 <body style="font:16px/1.5 system-ui;margin:15vh auto;max-width:32rem;padding:0 1rem"><h1 style="font-size:20px">The portal is being built</h1>
