@@ -92,8 +92,13 @@ async function main(): Promise<void> {
     version: packageJson.version,
     server: () => server,
     readiness: () => set?.readiness() ?? [],
-    onListening: (addresses) =>
-      process.stdout.write(`ready ${JSON.stringify({ ...addresses, dataDir: resolve(server.dataDir) })}\n`),
+    onListening: (addresses) => {
+      const dataDir = resolve(server.dataDir);
+      process.stdout.write(`ready ${JSON.stringify({ ...addresses, dataDir })}\n`);
+      process.stdout.write(
+        `open ${addresses.http} and sign in with the token in ${join(dataDir, 'operator.token')}; OTLP goes to ${addresses.otlpHttp}\n`,
+      );
+    },
   };
   const all = definitions(host);
   if (invocation.listModules) {

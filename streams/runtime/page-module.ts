@@ -66,7 +66,11 @@ function servePages(
     });
     if (failure !== undefined)
       throw new AppError('web.not_built', `the portal could not be built: ${failure}`, { status: 500 });
-    if (!built || !existsSync(join(dir, 'index.html'))) return reply.code(200).type('text/html').send(building);
+    if (!built || !existsSync(join(dir, 'index.html'))) {
+      // A page without scripts, styled in place.
+      reply.header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'");
+      return reply.type('text/html').send(building);
+    }
     return reply.type('text/html').sendFile('index.html', { cacheControl: false });
   };
   const open = { config: { permission: 'public' as const }, schema: { hide: true } as object };
