@@ -31,6 +31,8 @@ function licenceOf(path: string, entry: LockEntry): string {
     };
     if (typeof manifest.license === 'string') return manifest.license;
     if (manifest.license !== undefined) return manifest.license.type;
+    // The form before SPDX, still found in old packages.
+    if (manifest.licenses !== undefined) return manifest.licenses.map(({ type }) => type).join(' OR ');
   } catch {
     // Another platform's optional package is not installed here; the lockfile may know its licence.
   }
