@@ -57,8 +57,9 @@ for (const [path, entry] of Object.entries(lock.packages)) {
     `${name.padEnd(60)} ${String(entry.version).padEnd(16)} ${licence}${entry.hasInstallScript ? '  (install script)' : ''}\n`,
   );
   if (!isAllowed(licence)) problems.push(`${name}: licence ${licence} is not allow-listed`);
-  if (entry.hasInstallScript && allowScripts[name] !== true)
-    problems.push(`${name}: its install script is not allow-listed`);
+  if (entry.hasInstallScript && allowScripts[name] === undefined) {
+    problems.push(`${name}: package.json does not say in allowScripts whether its install script may run`);
+  }
 }
 process.stdout.write(`\n${count} packages, ${problems.length} problem(s)\n`);
 for (const problem of problems) process.stderr.write(`${problem}\n`);
