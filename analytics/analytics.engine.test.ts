@@ -14,7 +14,8 @@ import { readFleet } from './fleet/fleet-reader.ts';
 import { readForecast } from './forecast/forecast-reader.ts';
 import { defaultScalingPolicy } from './scaling/policy.ts';
 import { createScalingJob } from './scaling/scaling-job.ts';
-import { readSla } from './sla/sla-reader.ts';
+import { createSlaJob } from './sla/sla-job.ts';
+import { readSla, readSlaSummaries } from './sla/sla-reader.ts';
 import { readMetricRange } from './telemetry/metric-range.ts';
 import { countsQuery } from './telemetry/queries.ts';
 import { readDeadLetters, readLogs, readMetrics, readTrace } from './telemetry/record-reader.ts';
@@ -223,6 +224,24 @@ test('traces, logs and dead letters are read back page by page and stay the tena
 
 describe('service level', () => {
   const tenant = tenantRecord(7);
+  let offset = 100;
+  const slaJob = () =>
+    createSlaJob({
+      store,
+      log: { committed: async () => [{ partition: 0, next: offset }] },
+      elapsedMs: () => performance.now(),
+    });
+  let job: ReturnType<typeof slaJob>;
+  beforeAll(() => {
+    job = slaJob();
+  });
+  /** Hands over the hours of a stretch as a committed batch. */
+  const touch = async (number: number, fromMs: number, hours: number): Promise<void> => {
+    await store.execute(
+      `INSERT INTO touched (token, signal, tenant, bucket, seq, at) SELECT 'b${offset}', 'metrics', ${number}, toDateTime(${fromMs / 1000}, 'UTC') + number * 3600, ${offset}, toDateTime64(${fromMs / 1000}, 3, 'UTC') FROM numbers(${hours})`,
+    );
+    offset++;
+  };
   const [up, down] = [seriesId(5, 1), seriesId(5, 2)];
   test('60 one-minute checks with 3 down are 57/60, in any order and sent twice; gaps above 5 minutes are unmeasured', async () => {
     for (const [series, status] of [
@@ -252,6 +271,12 @@ describe('service level', () => {
       [t0 + 125.5 * 60_000, 1],
       [t0 + 131 * 60_000, 1],
     ]);
+    const before = await readSla(store, [{ tenant, period: '2026-11' }], t0 + 3_600_000);
+    expect(before).toMatchObject([{ attainment: null, measuredSeconds: 0, badSeconds: 0 }]);
+    await touch(7, t0, 3);
+    // Tenant 4 handed over five hours above.
+    expect(await job.run()).toEqual({ computed: 5 + 3, waiting: 0 });
+    expect(await job.run()).toEqual({ computed: 0, waiting: 0 });
     const [first] = await readSla(store, [{ tenant, period: '2026-11' }], t0 + 3_600_000);
     expect(first).toMatchObject({
       attainment: 57 / 60,
@@ -291,9 +316,43 @@ describe('service level', () => {
       bad,
       counts.map(([m, , count]) => ({ ms: t0 + m * 60_000, count })),
     );
+    await touch(7, t0, 1);
+    await job.run();
     const [report] = await readSla(store, [{ tenant, period: '2026-11' }], t0 + 3_600_000);
     // Minutes 6 to 10 fail; minute 10 was bad already.
     expect(report?.badSeconds).toBe(180 + 4 * 60);
+  });
+
+  test('hours in any order, a late point at an edge and a restart give the masks of one reading; another zone counts its own month', async () => {
+    const late = tenantRecord(8, { timeZone: 'Asia/Kolkata' });
+    const start = Date.UTC(2026, 9, 31, 16);
+    const series = seriesId(5, 3);
+    await addSeries(store, { tenant: 8, metric: 'dotmac.health.status', series, kind: 'gauge' });
+    const at = (minute: number, value = 1): [number, number] => [start + minute * 60_000, value];
+    await addSamples(store, 8, series, [at(0), at(58), at(130), at(175, 0), at(180), at(184)]);
+    await touch(8, start + 2 * 3_600_000, 2);
+    await job.run();
+    await touch(8, start, 1);
+    await slaJob().run();
+    const measured = async () =>
+      (await readSla(store, [{ tenant: late, period: '2026-11' }], start + 6 * 3_600_000))[0];
+    const whole = { tenant: late, period: '2026-10' };
+    // The month begins at 18:30 UTC, in the middle of an hour: minute 150. 175 to 179 are bad, 180 to 184 good.
+    expect(await measured()).toMatchObject({ measuredSeconds: 600, badSeconds: 300, attainment: 0.5 });
+    expect((await readSla(store, [whole], start + 6 * 3_600_000))[0]).toMatchObject({ measuredSeconds: 180 });
+    // A late point at 62 lies in an hour that held nothing: 59 to 61 become measured, in the hour before too.
+    await addSamples(store, 8, series, [at(62)]);
+    await touch(8, start + 3_600_000, 1);
+    await slaJob().run();
+    const [october] = await readSla(store, [whole], start + 6 * 3_600_000);
+    expect(october).toMatchObject({ measuredSeconds: 180 + 240, badSeconds: 0 });
+    const november = await measured();
+    const summaries = await readSlaSummaries(store, [{ tenant: late, period: '2026-11' }], start + 6 * 3_600_000);
+    expect(summaries.get(8)).toEqual({
+      attainment: november?.attainment,
+      budgetRemaining: november?.budgetRemaining,
+      budgetRemainingSeconds: Math.round(0.0005 * 600 - 300),
+    });
   });
 
   test('fleet, forecast and scaling follow from the same data', async () => {
@@ -319,7 +378,7 @@ describe('service level', () => {
       `INSERT INTO series_hour (tenant, series, bucket, count, sum, min, max, version) SELECT 7, ${customers}, toDateTime(${t0 / 1000}, 'UTC') - number * 3600 - 3600, 1, 100 + intDiv(number, 24), 0, 0, 1 FROM numbers(240)`,
     );
     const [row, other] = await readFleet(store, [tenant, tenantRecord(99)], nowMs);
-    expect(row).toMatchObject({ health: 'down', customers: 120 });
+    expect(row).toMatchObject({ health: 'down', customers: 120, lastSeenAt: iso(t0) });
     expect(row?.customersTrend.at(-2)).toBe(100);
     expect(row?.customersTrend).toHaveLength(31);
     expect(other).toMatchObject({ health: 'unmeasured', lastSeenAt: null, attainment: null, customers: null });
@@ -338,12 +397,13 @@ describe('service level', () => {
         return [];
       },
     } as unknown as Log;
-    const job = createScalingJob({
+    const seen: string[] = [];
+    const scaling = createScalingJob({
       store,
       log,
       clock: { now: () => nowMs },
       policy: defaultScalingPolicy,
-      observer: { judged: () => undefined },
+      observer: { judged: (_, result) => seen.push(result) },
       tenants: {
         list: () => [tenant, tenantRecord(99)],
         byId: () => undefined,
@@ -351,12 +411,13 @@ describe('service level', () => {
         refresh: async () => undefined,
       },
     });
-    const [decision] = await job.run();
+    const [decision] = await scaling.run();
     expect(decision).toMatchObject({
       action: { name: 'change_tier', parameters: { tier: 'medium' } },
       idempotencyKey: 'isp-7/scale/2026-11-02',
     });
-    expect(await job.run()).toEqual([]);
+    expect(await scaling.run()).toEqual([]);
     expect(appended).toHaveLength(1);
+    expect(seen).toEqual(['proposed', 'frozen', 'open', 'frozen']);
   });
 });

@@ -1,4 +1,4 @@
-import { Counter } from 'prom-client';
+import { Counter, Gauge } from 'prom-client';
 import { defineModule, type ModuleDefinition, type RunningModule, type Services } from 'streams/runtime';
 import { z } from 'zod';
 import { fleetRoutes } from './fleet/http.ts';
@@ -6,10 +6,13 @@ import { forecastRoutes } from './forecast/http.ts';
 import { defaultScalingPolicy } from './scaling/policy.ts';
 import { createScalingJob } from './scaling/scaling-job.ts';
 import { slaRoutes } from './sla/http.ts';
+import { createSlaJob } from './sla/sla-job.ts';
 import { telemetryRoutes } from './telemetry/http.ts';
 
 const Config = z.strictObject({
   scalingIntervalSeconds: z.int().min(1).max(86_400).default(60),
+  /** Pause between two runs of the service level job; it grows with the cost of a run. */
+  slaIntervalSeconds: z.number().min(0.1).max(3600).default(3),
 });
 
 /** Runs the scaling job again and again, never twice at once. */
@@ -34,8 +37,8 @@ function scalingLoop(config: z.infer<typeof Config>, services: Services): Pick<R
       observer: {
         judged(tenantId, result, reason) {
           judged.inc({ result });
-          // A line a change, not a line a minute.
-          if (reasons.get(tenantId) === result) return;
+          // A line a change, not a line a minute; of an open proposal nothing is new.
+          if (result === 'open' || reasons.get(tenantId) === result) return;
           reasons.set(tenantId, result);
           services.logger.info({ tenant: tenantId, result, reason }, 'scaling judged');
         },
@@ -66,6 +69,57 @@ function scalingLoop(config: z.infer<typeof Config>, services: Services): Pick<R
   };
 }
 
+/** At most a quarter of the time goes into service levels, and a run waits no longer than this. */
+const slaPauseMsMax = 60_000;
+
+/** Runs the service level job again and again, never twice at once; at once when history is still waiting, with as long a pause as its work took. */
+function slaLoop(config: z.infer<typeof Config>, services: Services): Pick<RunningModule, 'start' | 'stop'> {
+  const waitingHours = new Gauge({
+    name: 'pulse_sla_waiting_hours',
+    help: 'tenant-hours whose service level is not computed yet',
+    registers: [services.metrics],
+  });
+  const job = createSlaJob({
+    store: services.store,
+    log: services.log,
+    elapsedMs: () => performance.now(),
+    onRefused: (hour, error) =>
+      services.logger.error({ ...hour, code: error.code }, 'the service level of an hour cannot be computed'),
+  });
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> = Promise.resolve();
+  let stopped = false;
+  const round = async (): Promise<void> => {
+    const began = performance.now();
+    let waiting = 0;
+    try {
+      ({ waiting } = await job.run());
+      waitingHours.set(waiting);
+    } catch (error) {
+      services.logger.error({ err: error }, 'service levels could not be computed and are tried again');
+    }
+    const cost = performance.now() - began;
+    const pause = Math.min(slaPauseMsMax, Math.max(config.slaIntervalSeconds * 1000, 3 * cost));
+    if (!stopped) schedule(waiting > 0 ? Math.min(cost, pause) : pause);
+  };
+  const schedule = (ms: number): void => {
+    timer = setTimeout(() => {
+      running = round();
+    }, ms);
+  };
+  return {
+    async start() {
+      schedule(0);
+    },
+    async stop() {
+      stopped = true;
+      job.stop();
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
 /** Modules of this folder: telemetry read back, service levels, forecasts, the fleet overview and scaling proposals. */
 export const modules: readonly ModuleDefinition[] = [
   defineModule({
@@ -79,8 +133,16 @@ export const modules: readonly ModuleDefinition[] = [
       services.http.register(slaRoutes(deps));
       services.http.register(forecastRoutes(deps));
       services.http.register(fleetRoutes(deps));
-      const loop = scalingLoop(config, services);
-      return { ...loop, ready: () => ({ ready: true }) };
+      const loops = [slaLoop(config, services), scalingLoop(config, services)];
+      return {
+        async start() {
+          for (const loop of loops) await loop.start();
+        },
+        ready: () => ({ ready: true }),
+        async stop() {
+          await Promise.all(loops.map((loop) => loop.stop()));
+        },
+      };
     },
   }),
 ];

@@ -6,9 +6,9 @@ import type { Store } from 'streams/store';
 import { readFleet } from './fleet-reader.ts';
 
 /** Rows younger than this are answered again: many open overviews cost one reading. */
-const freshMs = 5_000;
+const freshMs = 2_000;
 /** Rows up to this age are answered at once while new ones are read behind; older ones are read anew before answering. */
-const usableMs = 30_000;
+const usableMs = 8_000;
 
 /** `GET /api/v1/analytics/fleet`: the operator sees all tenants, a partner its own, a tenant itself. */
 export function fleetRoutes(deps: {

@@ -14,7 +14,7 @@ export const healthNowQuery = defineQuery({
 /** See `sql/last_seen.sql`. */
 export const lastSeenQuery = defineQuery({
   file: new URL('./sql/last_seen.sql', import.meta.url),
-  params: z.object({ tenants }),
+  params: z.object({ tenants, since: z.number() }),
   row: z.object({ tenantNumber, lastSeenMs: z.number() }),
 });
 

@@ -8,9 +8,12 @@ import type { ScalingPolicy } from './policy.ts';
 import { judgeScaling } from './proposal.ts';
 import { cpuHoursQuery, cpuMinutesQuery } from './queries.ts';
 
+/** `proposed`: a decision was appended; `open`: there is one of today already. */
+export type ScalingResult = 'proposed' | 'open' | 'steady' | 'frozen';
+
 /** What the job tells about each tenant it looked at. */
 export interface ScalingObserver {
-  judged(tenantId: string, result: 'proposed' | 'steady' | 'frozen', reason: string): void;
+  judged(tenantId: string, result: ScalingResult, reason: string): void;
 }
 
 export interface ScalingJobOptions {
@@ -52,11 +55,15 @@ export function createScalingJob(options: ScalingJobOptions): { run(): Promise<D
           { tier: tenant.tier, minutes: own, hours: hoursOf.get(tenant.number) ?? [], newestMs, nowMs },
           policy,
         );
-        observer.judged(tenant.id, verdict.kind === 'propose' ? 'proposed' : verdict.kind, verdict.reason);
-        if (verdict.kind !== 'propose' || newestMs === null) continue;
+        if (verdict.kind !== 'propose' || newestMs === null) {
+          observer.judged(tenant.id, verdict.kind === 'propose' ? 'frozen' : verdict.kind, verdict.reason);
+          continue;
+        }
         const startMs = verdict.direction === 'out' ? minuteStart : hourStart;
         const decision = toDecision(tenant, verdict, { newestMs, nowMs, startMs }, policy);
-        if (!proposed.has(decision.idempotencyKey)) decisions.push(decision);
+        const known = proposed.has(decision.idempotencyKey);
+        observer.judged(tenant.id, known ? 'open' : 'proposed', verdict.reason);
+        if (!known) decisions.push(decision);
       }
       if (decisions.length > 0) {
         const encoder = new TextEncoder();

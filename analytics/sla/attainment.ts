@@ -67,9 +67,17 @@ function countMinutes(minutes: Uint8Array, from: number, until: number): Measure
  *
  * *Source* Google SRE Workbook, "Implementing SLOs": the budget is (1 − SLO) of the events of the window; here an event is a measured minute.
  */
-export function budgetRemaining(measured: Measured, target: number): number | null {
+export function budgetRemaining(
+  measured: Pick<Measured, 'measuredSeconds' | 'badSeconds'>,
+  target: number,
+): number | null {
   if (measured.measuredSeconds === 0) return null;
   return 1 - measured.badSeconds / ((1 - target) * measured.measuredSeconds);
+}
+
+/** True when too many of a minute's requests failed. */
+export function failing({ requests, errors }: RequestMinute, objective: Objective): boolean {
+  return requests >= objective.requestsPerMinuteMin && errors > objective.errorRatioMax * requests;
 }
 
 /**
@@ -93,11 +101,10 @@ export function attain(input: {
   const started = Math.min(periodMinutes, Math.max(0, Math.floor(input.nowMs / 60_000) + 1 - first));
   const minutes = new Uint8Array(started);
   fill(minutes, first, input.probes);
-  for (const { minute, requests, errors } of input.requests) {
-    const i = minute - first;
+  for (const request of input.requests) {
+    const i = request.minute - first;
     if (i < 0 || i >= started || minutes[i] === unmeasured) continue;
-    const { requestsPerMinuteMin, errorRatioMax } = input.objective;
-    if (requests >= requestsPerMinuteMin && errors > errorRatioMax * requests) minutes[i] = bad;
+    if (failing(request, input.objective)) minutes[i] = bad;
   }
   const elapsed = started > ended && minutes[ended] !== unmeasured ? started : ended;
   const total = countMinutes(minutes, 0, elapsed);

@@ -1,9 +1,10 @@
 import { periodOf, type SlaReport, type TenantRecord } from 'streams/contract';
 import type { Store } from 'streams/store';
-import { attain } from './attainment.ts';
+import { attain, budgetRemaining } from './attainment.ts';
 import { localDays } from './local-days.ts';
+import { toRuns } from './minute-masks.ts';
 import { defaultObjective } from './objectives.ts';
-import { errorMinutesQuery, probeRunsQuery } from './queries.ts';
+import { hourMasksQuery, minuteTotalsQuery } from './queries.ts';
 
 /** A tenant and the month in its own zone that is asked for. */
 export interface SlaSubject {
@@ -11,10 +12,12 @@ export interface SlaSubject {
   readonly period: string;
 }
 
+const hourSeconds = 3600;
+
 /**
- * Service levels of tenants over months in their own zones, in two queries for all of them. A running period counts up to `nowMs`.
+ * Service levels of tenants over months in their own zones, in one query of masks for all of them. A running period counts up to `nowMs`.
  *
- * *Shape* one report a subject, in order. *Errors* `period.invalid` (400), and the store's.
+ * *Shape* one report a subject, in order. *Bias* what the job has not computed yet is unmeasured. *Errors* `period.invalid` (400), and the store's.
  */
 export async function readSla(store: Store, subjects: readonly SlaSubject[], nowMs: number): Promise<SlaReport[]> {
   const objective = defaultObjective;
@@ -22,28 +25,24 @@ export async function readSla(store: Store, subjects: readonly SlaSubject[], now
     const { startMs, endMs } = periodOf(period, tenant.timeZone);
     return { tenant, period, startMs, endMs };
   });
-  const start = Math.min(...asked.map((one) => one.startMs));
-  const end = Math.min(Math.max(...asked.map((one) => one.endMs)), nowMs + 60_000);
-  const params = { tenants: asked.map((one) => one.tenant.number), start, end };
-  const readable = asked.length > 0 && start < end;
-  const [probes, requests] = readable
-    ? await Promise.all([
-        store.query(probeRunsQuery, params),
-        store.query(errorMinutesQuery, {
-          ...params,
-          minimum: objective.requestsPerMinuteMin,
-          limit: objective.errorRatioMax,
-        }),
-      ])
-    : [[], []];
-  const probesOf = Map.groupBy(probes, (row) => row.tenantNumber);
-  const requestsOf = Map.groupBy(requests, (row) => row.tenantNumber);
+  const startMs = Math.min(...asked.map((one) => one.startMs));
+  const endMs = Math.min(Math.max(...asked.map((one) => one.endMs)), nowMs + 60_000);
+  const rows =
+    asked.length > 0 && startMs < endMs
+      ? await store.query(hourMasksQuery, {
+          tenants: [...new Set(asked.map((one) => one.tenant.number))],
+          // A zone whose offset is not whole hours begins its month inside an hour.
+          from: Math.floor(startMs / 1000 / hourSeconds) * hourSeconds,
+          to: Math.ceil(endMs / 1000),
+        })
+      : [];
+  const masksOf = Map.groupBy(rows, (row) => row.tenantNumber);
   return asked.map(({ tenant, period, startMs, endMs }) => {
     const result = attain({
       days: localDays(startMs, endMs, tenant.timeZone),
       nowMs,
-      probes: probesOf.get(tenant.number) ?? [],
-      requests: requestsOf.get(tenant.number) ?? [],
+      probes: toRuns(masksOf.get(tenant.number) ?? []),
+      requests: [],
       objective,
     });
     return {
@@ -55,4 +54,43 @@ export async function readSla(store: Store, subjects: readonly SlaSubject[], now
       days: [...result.days],
     };
   });
+}
+
+/** A tenant's running month in three figures. `budgetRemainingSeconds` is the bad time that the measured part of the month still allows. */
+export interface SlaSummary {
+  readonly attainment: number;
+  readonly budgetRemaining: number | null;
+  readonly budgetRemainingSeconds: number;
+}
+
+/**
+ * The figures of {@link readSla} without its days, counted by the engine: for many tenants at once.
+ *
+ * *Shape* by tenant number; tenants without a measured minute are absent.
+ */
+export async function readSlaSummaries(
+  store: Store,
+  subjects: readonly SlaSubject[],
+  nowMs: number,
+): Promise<Map<number, SlaSummary>> {
+  const { target } = defaultObjective;
+  if (subjects.length === 0) return new Map();
+  const stretches = subjects.map(({ tenant, period }) => periodOf(period, tenant.timeZone));
+  const rows = await store.query(minuteTotalsQuery, {
+    tenants: subjects.map(({ tenant }) => tenant.number),
+    firsts: stretches.map(({ startMs }) => Math.floor(startMs / 60_000)),
+    // The running minute counts once it is measured.
+    lasts: stretches.map(({ endMs }) => Math.min(Math.ceil(endMs / 60_000), Math.floor(nowMs / 60_000) + 1)),
+  });
+  return new Map(
+    rows.map(({ tenantNumber, measuredMinutes, badMinutes }) => {
+      const totals = { measuredSeconds: measuredMinutes * 60, badSeconds: badMinutes * 60 };
+      const summary = {
+        attainment: (measuredMinutes - badMinutes) / measuredMinutes,
+        budgetRemaining: budgetRemaining(totals, target),
+        budgetRemainingSeconds: Math.round((1 - target) * totals.measuredSeconds - totals.badSeconds),
+      };
+      return [tenantNumber, summary];
+    }),
+  );
 }

@@ -1,10 +1,10 @@
 -- Purpose: minutes in which too many requests of a tenant failed.
 -- Row grain: one row a tenant and minute whose error ratio is above `limit` with at least `minimum` requests. Units: requests; minutes since the epoch.
 -- Rule: what a cumulative series counted between two points is spread evenly over the minutes after the earlier one up to the later one, at most 5 minutes back; a count that
--- fell is a reset and counts whole; the first point of a cumulative series counts nothing. A delta point counts itself since its start. Failed: status code 500 or above.
+-- fell is a reset and counts whole; the first point of a cumulative series, and one more than an hour after the one before, counts nothing. A delta point counts itself since its start. Failed: status code 500 or above.
 -- Tie-breaks: one row a series and millisecond under FINAL. Why FINAL: a resent delta point would count twice.
 WITH
-  fromUnixTimestamp64Milli({start:Int64} - 300000, 'UTC') AS lo,
+  fromUnixTimestamp64Milli({start:Int64} - 3600000, 'UTC') AS lo,
   fromUnixTimestamp64Milli({end:Int64} + 300000, 'UTC') AS hi,
   chosen AS (
     SELECT tenant, series, any(temporality) = 'delta' AS delta, any(toUInt16OrZero(attributes['http.response.status_code'])) >= 500 AS failed
@@ -12,7 +12,7 @@ WITH
   ),
   edged AS (
     SELECT tenant, series, toUnixTimestamp64Milli(time) AS ms, toUnixTimestamp64Milli(h.start) AS start_ms, toFloat64(h.count) AS n,
-      lagInFrame(ms) OVER w AS previous_ms, lagInFrame(n) OVER w AS previous_n
+      if(ms - lagInFrame(ms) OVER w <= 3600000, lagInFrame(ms) OVER w, 0) AS previous_ms, lagInFrame(n) OVER w AS previous_n
     FROM histograms AS h FINAL
     WHERE tenant IN {tenants:Array(UInt32)} AND series IN (SELECT series FROM chosen)
       AND toStartOfHour(time) >= toStartOfHour(lo) AND toStartOfHour(time) <= toStartOfHour(hi) AND time >= lo AND time < hi AND bitAnd(flags, 1) = 0
