@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import swagger from '@fastify/swagger';
 import { type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
@@ -149,7 +150,7 @@ export async function listen(app: FastifyInstance, host: string, port: number, v
     throw cause;
   }
   const address = app.server.address() as AddressInfo;
-  const scheme = 'cert' in (app.initialConfig.https === true ? { cert: 1 } : {}) ? 'https' : 'http';
+  const scheme = app.server instanceof HttpsServer ? 'https' : 'http';
   const shownHost = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   return `${scheme}://${shownHost}:${address.port}`;
 }
