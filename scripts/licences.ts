@@ -28,6 +28,7 @@ function licenceOf(path: string, entry: LockEntry): string {
   try {
     const manifest = JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8')) as {
       license?: string | { type: string };
+      licenses?: readonly { type: string }[];
     };
     if (typeof manifest.license === 'string') return manifest.license;
     if (manifest.license !== undefined) return manifest.license.type;
