@@ -20,6 +20,8 @@ const pulseTypes: CustomTypesConfig = {
 export function createPool(config: PoolConfig, onError: (error: Error) => void): Pool {
   const pool = new Pool({ connectionTimeoutMillis: 30_000, ...config, types: pulseTypes });
   pool.on('error', onError);
+  // The pool listens on idle connections only: one that ends inside a transaction would end the process.
+  pool.on('connect', (client) => client.on('error', onError));
   return pool;
 }
 
@@ -60,9 +62,12 @@ export function fromPgError(error: unknown): unknown {
   if (error instanceof AppError) return error;
   const code = codeOf(error);
   if (!(error instanceof DatabaseError)) {
-    // The driver gives no code to these two: a connection that ended under a query and a wait for the pool that ran out.
+    // The driver gives no code to these: a connection that ended under a query or before it, and a wait for the pool that ran out.
     const ended =
-      error instanceof Error && /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
+      error instanceof Error &&
+      /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/.test(
+        error.message,
+      );
     return (code !== undefined && socketCodes.has(code)) || ended ? unavailable(error, 'connection lost') : error;
   }
   const context = {
