@@ -6,13 +6,21 @@ import type { Clock } from '../runtime/clock.ts';
 import { createControl, type KyselyControl } from './kysely-control.ts';
 import type { ControlTransaction } from './port.ts';
 
-/** A started control plane on a PGlite of its own, for engine tests. */
-export async function startTestControl(
-  clock?: Clock,
-): Promise<{ control: KyselyControl; dir: string; end(): Promise<void> }> {
+/** A started control plane; `dir` is a directory of its own, `end` stops it and removes that. */
+export interface TestControl {
+  readonly control: KyselyControl;
+  readonly dir: string;
+  end(): Promise<void>;
+}
+
+/** A started control plane on a PGlite of its own, or on a database of a server, for tests. */
+export async function startTestControl(clock?: Clock, postgresUrl?: string): Promise<TestControl> {
   const dir = mkdtempSync(join(tmpdir(), 'pulse-control-'));
   const control = createControl({
-    connection: { kind: 'pglite', dir: join(dir, 'control') },
+    connection:
+      postgresUrl === undefined
+        ? { kind: 'pglite', dir: join(dir, 'control') }
+        : { kind: 'postgres', url: postgresUrl },
     logger: pino({ level: 'silent' }),
     ...(clock === undefined ? {} : { clock }),
   });
