@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { AppError } from 'streams/contract';
 import { ZodError } from 'zod';
-import packageJson from '../package.json' with { type: 'json' };
+import packageJson from './package.json' with { type: 'json' };
 import { createApiClient } from './api-client.ts';
 import type { CommandResult } from './commands.ts';
 
