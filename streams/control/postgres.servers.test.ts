@@ -1,7 +1,3 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Client } from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,26 +6,17 @@ import { auditConformance } from './audit-conformance.ts';
 import { controlConformance } from './conformance.ts';
 import { createControl } from './kysely-control.ts';
 import { insertTenant, startTestControl, type TestControl, testActor } from './test-control.ts';
+import { startPostgresServer, type TestPostgresServer } from './test-postgres-server.ts';
 
-const script = join(import.meta.dirname, '../../tests/servers/postgres.sh');
-const dir = mkdtempSync(join(tmpdir(), 'pulse-postgres-'));
-// The server runs as its own user.
-chmodSync(dir, 0o755);
+let server: TestPostgresServer;
 let url: URL;
 let databases = 0;
 
-beforeAll(() => {
-  // Installs PostgreSQL when it is missing; stderr shows what is wrong when it cannot.
-  const started = execFileSync('bash', [script, 'start', dir], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  url = new URL(started.trim().split('\n').at(-1) ?? '');
+beforeAll(async () => {
+  server = await startPostgresServer();
+  url = server.url;
 });
-afterAll(() => {
-  execFileSync('bash', [script, 'stop', dir], { stdio: 'ignore' });
-  rmSync(dir, { recursive: true, force: true });
-});
+afterAll(() => server.stop());
 
 /** A new database on the server. */
 async function newDatabase(): Promise<string> {

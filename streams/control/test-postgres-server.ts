@@ -1,0 +1,57 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A real PostgreSQL 15 for a suite. `url` logs in as a superuser, as a deployment's migration user would. */
+export interface TestPostgresServer {
+  readonly url: URL;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts PostgreSQL in a container where a container engine answers, otherwise by the project's own script, which installs Debian's package when it is missing.
+ *
+ * *Errors* the script's own message on stderr, or the engine's.
+ */
+export async function startPostgresServer(): Promise<TestPostgresServer> {
+  return (await hasContainerEngine()) ? startContainer() : startByScript();
+}
+
+async function hasContainerEngine(): Promise<boolean> {
+  const { getContainerRuntimeClient } = await import('testcontainers');
+  return getContainerRuntimeClient().then(
+    () => true,
+    () => false,
+  );
+}
+
+async function startContainer(): Promise<TestPostgresServer> {
+  const { GenericContainer, Wait } = await import('testcontainers');
+  const password = 'pulse';
+  const container = await new GenericContainer('postgres:15-alpine')
+    .withEnvironment({ POSTGRES_USER: 'pulse', POSTGRES_PASSWORD: password, POSTGRES_DB: 'postgres' })
+    .withExposedPorts(5432)
+    .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
+    .start();
+  const url = new URL(`postgres://pulse:${password}@${container.getHost()}:${container.getMappedPort(5432)}/postgres`);
+  return { url, stop: async () => void (await container.stop()) };
+}
+
+function startByScript(): TestPostgresServer {
+  const script = join(import.meta.dirname, '../../tests/servers/postgres.sh');
+  const dir = mkdtempSync(join(tmpdir(), 'pulse-postgres-'));
+  // The server runs as its own user.
+  chmodSync(dir, 0o755);
+  const started = execFileSync('bash', [script, 'start', dir], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  return {
+    url: new URL(started.trim().split('\n').at(-1) ?? ''),
+    async stop() {
+      execFileSync('bash', [script, 'stop', dir], { stdio: 'ignore' });
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
