@@ -1,8 +1,9 @@
 import { collectDefaultMetrics, Histogram } from 'prom-client';
 import { z } from 'zod';
 import { accessPlugin } from '../access/index.ts';
+import { describeApi } from './api-document.ts';
 import type { ServerConfig } from './config.ts';
-import { createApp, describeApi, listen } from './http-server.ts';
+import { createApp, listen } from './http-server.ts';
 import type { ModuleState } from './manager.ts';
 import { defineModule, type ModuleDefinition, type Services } from './module.ts';
 

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import swagger from '@fastify/swagger';
 import { type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import {
   type FastifyBaseLogger,
@@ -12,16 +11,11 @@ import {
   fastify,
   LogController,
 } from 'fastify';
-import {
-  hasZodFastifySchemaValidationErrors,
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod';
+import { hasZodFastifySchemaValidationErrors, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { AppError, toProblem } from '../contract/index.ts';
 import type { ServerConfig } from './config.ts';
+import { answerUnknownRoutes } from './unknown-routes.ts';
 
 /** Statuses of Fastify's own errors that are the client's; their codes become ours. */
 const fastifyCodes: Readonly<Record<string, { status: number; code: string }>> = {
@@ -50,6 +44,9 @@ export function createApp(config: ServerConfig, logger: Logger): FastifyInstance
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
+  // Fastify takes plain text by default; here a body is JSON unless a route says otherwise.
+  app.removeContentTypeParser('text/plain');
+  answerUnknownRoutes(app);
   traceRequests(app);
   return app;
 }
@@ -68,10 +65,13 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
 function toAppError(error: unknown): unknown {
   if (error instanceof AppError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const issues = error.validation.map((issue) => ({
-      field: `${error.validationContext ?? 'body'}${issue.instancePath.replaceAll('/', '.')}`,
-      message: issue.message ?? 'is not valid',
-    }));
+    const issues = error.validation.flatMap((issue) => {
+      const at = issue.instancePath.split('/').filter((part) => part !== '');
+      return closestIssues(issue.message ?? 'is not valid', issue.params['errors']).map(({ path, message }) => ({
+        field: [error.validationContext ?? 'body', ...at, ...path].join('.'),
+        message,
+      }));
+    });
     const text = issues.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
     return new AppError('request.invalid', text, { status: 400, field: issues[0]?.field, context: { issues } });
   }
@@ -80,6 +80,24 @@ function toAppError(error: unknown): unknown {
   if (mapped !== undefined)
     return new AppError(mapped.code, fastifyError.message ?? mapped.code, { status: mapped.status, cause: error });
   return error;
+}
+
+interface ShapeIssue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** A body of several shapes: the mistakes in the shape that it comes closest to, so that the message names a field. */
+function closestIssues(message: string, shapes: unknown): readonly { path: string[]; message: string }[] {
+  if (!Array.isArray(shapes) || shapes.length === 0) return [{ path: [], message }];
+  const [first, ...others] = shapes as readonly (readonly ShapeIssue[])[];
+  // A mistake deep inside means that the outer shape fitted; between equals the later, simpler shape is meant.
+  const depth = (issues: readonly ShapeIssue[]) => Math.max(0, ...issues.map(({ path }) => path.length));
+  const closest = others.reduce<readonly ShapeIssue[]>((best, issues) => {
+    const deeper = depth(issues) - depth(best);
+    return deeper > 0 || (deeper === 0 && issues.length <= best.length) ? issues : best;
+  }, first ?? []);
+  return closest.map((issue) => ({ path: issue.path.map(String), message: issue.message }));
 }
 
 /** One server span a request when tracing is on; without an SDK these calls cost nothing. */
@@ -102,24 +120,6 @@ function traceRequests(app: FastifyInstance): void {
     span.setAttribute('http.response.status_code', reply.statusCode);
     if (reply.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
     span.end();
-  });
-}
-
-/** Collects the route schemas into OpenAPI 3.1. Register before any route. */
-export function describeApi(app: FastifyInstance, version: string): void {
-  app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'DotMac Pulse',
-        version,
-        description: 'Telemetry, service levels, usage, invoices and decisions of the DotMac fleet.',
-      },
-      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
-      security: [{ bearer: [] }],
-    },
-    transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
   });
 }
 

@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../contract/index.ts';
 import { defineModule, type ModuleDefinition, type Readiness } from './module.ts';
+import { setPageFallback } from './unknown-routes.ts';
 
 /** Only what the portal ships may run; styles from its own files. */
 const contentSecurityPolicy =
@@ -83,11 +84,8 @@ function servePages(
         .sendFile(`assets/${request.params['*']}`, { cacheControl: false }),
     );
   });
-  app.setNotFoundHandler(async (request, reply) => {
+  setPageFallback(app, (request, reply) => {
     const wantsPage = request.method === 'GET' && !/^\/(api|v1|assets)(\/|$)/.test(request.url);
-    if (wantsPage && (request.headers.accept ?? '').includes('text/html')) return page(reply);
-    throw new AppError('request.not_found', `there is no ${request.method} ${request.url.split('?')[0]}`, {
-      status: 404,
-    });
+    return wantsPage && (request.headers.accept ?? '').includes('text/html') ? page(reply) : undefined;
   });
 }
