@@ -46,6 +46,7 @@ const targets: Targets = {
     'agent',
     'demo',
   ],
+  ingest: ['ingest', 'gateway'],
   streams: ['telemetry-consumer', 'gateway'],
   api: ['access-api', 'control-api', 'analytics', 'billing', 'orchestrator', 'gateway'],
 };
