@@ -172,3 +172,27 @@ test('a large batch becomes several records with their own sums', async () => {
   expect(sums.reduce((a, b) => a + b, 0)).toBe(3000);
   expect(door.events().length).toBe(3000);
 });
+
+test.each(['9007199254740993', '9007199254740992.4', '1.00000000000000000001', '1e400'])(
+  'a number that reading would round, %s, is refused instead of billed as another',
+  async (number) => {
+    const door = await openTestDoor();
+    const { data: _data, ...attributes } = event();
+    const body = `${JSON.stringify(attributes).slice(0, -1)},"data":{"value":${number}}}`;
+    const headers = { 'content-type': 'application/json' };
+    for (const text of [body, `[${body}]`]) {
+      const answer = await send(door, text, headers);
+      expect([answer.statusCode, answer.json().code]).toEqual([400, 'ingest.event_invalid']);
+      expect(answer.json().field).toMatch(/data\.value$/);
+    }
+    expect(door.envelopes()).toEqual([]);
+  },
+);
+
+test('a whole number with a zero fraction and fractions inside attributes are taken as they are', async () => {
+  const door = await openTestDoor();
+  const { data: _data, ...attributes } = event();
+  const body = `${JSON.stringify(attributes).slice(0, -1)},"data":{"value":12.0,"nested":{"value":1.5}}}`;
+  expect((await send(door, body)).statusCode).toBe(200);
+  expect(door.events()[0]).toMatchObject({ value: '12', attributes: { nested: '{"value":1.5}' } });
+});

@@ -7,6 +7,7 @@ import type { Clock } from 'streams/runtime';
 import { z } from 'zod';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
 import { fromBinaryMode, readCloudEvents } from './cloud-events.ts';
+import { withoutInexactValues } from './exact-json.ts';
 import { countByHour } from './hour-counts.ts';
 
 export interface UsageEventRoutesDeps {
@@ -28,10 +29,12 @@ const Accepted = z.object({
 /** `POST /api/v1/plugins/usage-events` and its alias: CloudEvents 1.0 structured, batched and in binary mode. Answers 200 only for what is durable. */
 export function usageEventRoutes(deps: UsageEventRoutesDeps): FastifyPluginAsyncZod {
   return async (app) => {
-    app.addContentTypeParser(
-      ['application/cloudevents+json', 'application/cloudevents-batch+json'],
+    const parseJson = app.getDefaultJsonParser('error', 'ignore');
+    app.addContentTypeParser<string>(
+      ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json'],
       { parseAs: 'string', bodyLimit: deps.maxBodyBytes },
-      app.getDefaultJsonParser('error', 'ignore'),
+      (request, text, done) =>
+        parseJson(request, text, (error, body) => done(error, error ? undefined : withoutInexactValues(text, body))),
     );
     for (const url of ['/api/v1/plugins/usage-events', '/api/v1/plugins/usage']) {
       app.post(
