@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { AppError } from 'streams/contract';
 import { ZodError } from 'zod';
-import packageJson from './package.json' with { type: 'json' };
 import { createApiClient } from './api-client.ts';
 import type { CommandResult } from './commands.ts';
+import packageJson from './package.json' with { type: 'json' };
 
 /** Exit code for "a reading failed": the answer is unknown, which is not the same as wrong. */
 const readingFailed = 3;
