@@ -181,8 +181,11 @@ describe('fleet', () => {
       detail: 'the store does not answer',
     });
     await signIn(operatorToken);
-    await page.getByText('The fleet could not be read').waitFor();
+    await page.getByText('Health, attainment and customers could not be read').waitFor();
     await page.getByText('analytics.store_down').waitFor();
+    const row = page.getByRole('row', { name: /Northwind Fibre/ });
+    await row.getByText('€3,421.07').waitFor();
+    expect(await row.locator('[title*="analytics.store_down"]').allTextContents()).toEqual(['–', '–', '–']);
     server.state.failures.clear();
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.getByRole('heading', { name: '9 of 12 healthy' }).waitFor();
@@ -228,8 +231,6 @@ describe('tenant', () => {
     const opener = page.getByRole('button', { name: 'Evidence of API calls' });
     await opener.click();
     const panel = page.getByRole('dialog', { name: 'Evidence: API calls' });
-    await panel.getByText('after all rows').waitFor();
-    await panel.getByRole('button', { name: 'Read more rows' }).click();
     await panel.getByText('120 rows').waitFor();
     await panel.getByText('Agrees exactly: 1284730').waitFor();
     expect(await panel.getByText('1,284,730').count()).toBe(3);
@@ -241,7 +242,10 @@ describe('tenant', () => {
   test('the operator approves a decision, sees its diff and the new state', async () => {
     await signIn(operatorToken, '/tenants/northwind-fibre');
     await page.getByText('limits.memory: 16Gi').waitFor();
+    await page.getByLabel('Reason, kept in the record').fill('load is seasonal');
+    const sent = page.waitForRequest(/\/approve$/);
     await page.getByRole('button', { name: 'Approve' }).click();
+    expect((await sent).postDataJSON()).toEqual({ reason: 'load is seasonal' });
     await expect.poll(() => server.state.verdicts).toEqual(['northwind-fibre-d3/approve']);
     await expect.poll(() => page.getByText('Waits for approval', { exact: true }).count()).toBe(0);
   });
@@ -327,7 +331,7 @@ describe.each(['light', 'dark'] as const)('in the %s theme', (colorScheme) => {
     expect(await seriousFindings()).toEqual([]);
     expect(await overflow()).toBe(0);
     await page.getByRole('button', { name: 'Evidence of API calls' }).click();
-    await page.getByRole('button', { name: 'Read more rows' }).waitFor();
+    await page.getByText('120 rows').waitFor();
     expect(await seriousFindings()).toEqual([]);
   });
 });

@@ -14,6 +14,8 @@ const Problem = z.object({
 export interface RequestOptions {
   readonly token: string;
   readonly method?: 'GET' | 'POST';
+  /** Sent as JSON with a POST; an empty object when left out. */
+  readonly body?: Readonly<Record<string, unknown>>;
   readonly signal?: AbortSignal;
 }
 
@@ -54,7 +56,7 @@ async function send(path: string, options: RequestOptions): Promise<Response> {
         authorization: `Bearer ${options.token}`,
         ...(options.method === 'POST' ? { 'content-type': 'application/json' } : {}),
       },
-      ...(options.method === 'POST' ? { body: '{}' } : {}),
+      ...(options.method === 'POST' ? { body: JSON.stringify(options.body ?? {}) } : {}),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       cache: 'no-store',
     });

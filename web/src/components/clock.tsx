@@ -1,5 +1,5 @@
 import { useEffect, useState, useSyncExternalStore } from 'react';
-import { formatRelative } from '../format/time.ts';
+import { formatClock, formatRelative, zoneName } from '../format/time.ts';
 import { Icon } from './icon.tsx';
 
 /** Now, advanced every `everyMs`; a page in the background stands still. */
@@ -14,12 +14,21 @@ export function useNow(everyMs: number): number {
   return now;
 }
 
-/** How old the figures are, with the way to read them now. */
-export function Updated(props: { readonly at: number; readonly busy: boolean; readonly onRefresh: () => void }) {
+/** When the figures were read and how long ago, with the way to read them now. *Units* times in `timeZone`, or in the reader's own zone. */
+export function Updated(props: {
+  readonly at: number;
+  readonly busy: boolean;
+  readonly failed?: boolean;
+  readonly timeZone?: string;
+  readonly onRefresh: () => void;
+}) {
   const now = useNow(1_000);
+  const zone = props.timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const clock = `${formatClock(props.at, now, zone)} ${zoneName(zone, props.at)}`;
+  const nothing = props.failed === true ? 'not read' : 'reading…';
   return (
     <span className="updated">
-      <span>{props.at === 0 ? 'reading…' : `updated ${formatRelative(props.at, now)}`}</span>
+      <span>{props.at === 0 ? nothing : `updated ${clock}, ${formatRelative(props.at, now)}`}</span>
       <button
         type="button"
         className="icon-button small"

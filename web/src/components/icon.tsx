@@ -3,6 +3,7 @@ const paths = {
   warning: 'M8 4.6v4.2M8 11.2v.2',
   critical: 'M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8',
   unknown: 'M5.4 8h5.2',
+  info: 'M8 7.4v3.8M8 4.8v.2',
   fleet: 'M2.5 3.5h11M2.5 8h11M2.5 12.5h11',
   gauge: 'M2.5 11.5a5.5 5.5 0 1 1 11 0M8 11.5l2.6-3.6',
   chart: 'M2.5 2.5v11h11M5 10.5l2.6-3.2 2.2 1.7L13 5',
@@ -29,7 +30,7 @@ const paths = {
 } as const;
 
 export type IconName = keyof typeof paths;
-const ringed = new Set<IconName>(['good', 'critical', 'unknown']);
+const ringed = new Set<IconName>(['good', 'critical', 'unknown', 'info']);
 
 /** A 16 px line drawing; always beside a word or inside a labelled control, so hidden from screen readers. */
 export function Icon({ name, size = 16 }: { readonly name: IconName; readonly size?: number }) {

@@ -17,6 +17,7 @@ export const healthWords: Record<HealthState, { word: string; tone: Tone }> = {
 
 /** Health of a tenant, with the time of its last sign of life on hover. */
 export function HealthCell({ entry }: { readonly entry: FleetEntry }) {
+  if (entry.unread !== null) return <Unread reason={entry.unread} />;
   const { word, tone } = healthWords[entry.health];
   const title =
     entry.lastSeenAt === null
@@ -25,8 +26,17 @@ export function HealthCell({ entry }: { readonly entry: FleetEntry }) {
   return <Status tone={tone} word={word} title={title} />;
 }
 
+function Unread({ reason }: { readonly reason: string }) {
+  return (
+    <span className="figure" title={reason}>
+      {missing}
+    </span>
+  );
+}
+
 /** Attainment with three decimals and what is left of the error budget. */
 export function AttainmentCell({ entry }: { readonly entry: FleetEntry }) {
+  if (entry.unread !== null) return <Unread reason={entry.unread} />;
   if (entry.attainment === null) {
     return (
       <span className="figure" title="No minute was measured in this period">
@@ -53,6 +63,7 @@ function budgetText(entry: FleetEntry): string {
 
 /** Active customers with the trend of their daily mean. */
 export const CustomersCell = memo(function CustomersCell({ entry }: { readonly entry: FleetEntry }) {
+  if (entry.unread !== null) return <Unread reason={entry.unread} />;
   const known = entry.customersTrend.filter((value) => value !== null);
   const label = `Customers over ${entry.customersTrend.length} days, from ${formatCount(known[0] ?? null)} to ${formatCount(known.at(-1) ?? null)}`;
   return (
@@ -65,15 +76,12 @@ export const CustomersCell = memo(function CustomersCell({ entry }: { readonly e
   );
 });
 
-/** Total of the draft invoice; a dash with the reason where it could not be read. */
-export function BillCell(props: { readonly entry: FleetEntry; readonly reason: string }) {
+/** Total of the draft invoice; a word while it is read (reason null), a dash with the reason where it could not be read. */
+export function BillCell(props: { readonly entry: FleetEntry; readonly reason: string | null }) {
   const { invoice } = props.entry;
   if (invoice === null) {
-    return (
-      <span className="figure" title={props.reason}>
-        {missing}
-      </span>
-    );
+    if (props.reason === null) return <span className="figure faint">reading…</span>;
+    return <Unread reason={props.reason} />;
   }
   return (
     <span
@@ -89,11 +97,7 @@ export function BillCell(props: { readonly entry: FleetEntry; readonly reason: s
 export function DecisionsCell({ entry }: { readonly entry: FleetEntry }) {
   const { openDecisions } = entry;
   if (openDecisions === null) {
-    return (
-      <span className="figure" title="Decisions could not be read">
-        {missing}
-      </span>
-    );
+    return <Unread reason="Decisions are not read yet or could not be" />;
   }
   return <span className={openDecisions === 0 ? 'figure faint' : 'figure count-badge'}>{openDecisions}</span>;
 }

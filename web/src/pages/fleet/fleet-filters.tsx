@@ -24,6 +24,7 @@ export function FleetFilters(props: {
   const { view } = controls;
   const narrow = useMedia(narrowQuery);
   const breaching = all.filter(isBreaching).length;
+  const unread = all.some((entry) => entry.unread !== null);
   const filtered = view.health.size > 0 || view.breaching || view.text !== '';
   return (
     <fieldset className="filters">
@@ -40,7 +41,7 @@ export function FleetFilters(props: {
       </label>
       {healthOrder.map((state) => {
         const count = all.filter((entry) => entry.health === state).length;
-        if (count === 0 && !view.health.has(state)) return null;
+        if ((count === 0 || unread) && !view.health.has(state)) return null;
         return (
           <Chip
             key={state}

@@ -1,11 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { useDeferredValue, useMemo } from 'react';
-import { fleetInvoicesQuery, fleetQuery, openDecisionsQuery } from '../../api/queries.ts';
+import { fleetInvoicesQuery, fleetQuery, openDecisionsQuery, tenantsQuery } from '../../api/queries.ts';
 import { useSession } from '../../api/session.tsx';
 import { Updated } from '../../components/clock.tsx';
 import { codeOf, EmptyState, ErrorState, SkeletonRows } from '../../components/feedback.tsx';
+import { missing } from '../../format/locale.ts';
 import { FleetFilters } from './fleet-filters.tsx';
-import { billTotals, filterEntries, fleetSentence, joinFleet, sortEntries } from './fleet-rows.ts';
+import { billTotals, filterEntries, fleetSentence, joinFleet, sortEntries, unreadFleet } from './fleet-rows.ts';
 import { FleetTable } from './fleet-table.tsx';
 import { useFleetView } from './fleet-view.ts';
 
@@ -15,13 +16,23 @@ export function FleetPage() {
   const fleet = useQuery(fleetQuery(token));
   const invoices = useQuery(fleetInvoicesQuery(token));
   const decisions = useQuery(openDecisionsQuery(token));
+  // Asked only when the fleet fails: its names, bills and decisions can still be shown.
+  const tenants = useQuery({ ...tenantsQuery(token), enabled: fleet.data === undefined && fleet.error !== null });
   const controls = useFleetView();
   const { view } = controls;
   const text = useDeferredValue(view.text);
 
   const all = useMemo(
-    () => joinFleet(fleet.data ?? [], invoices.data?.invoices, decisions.data),
-    [fleet.data, invoices.data, decisions.data],
+    () =>
+      fleet.data === undefined && fleet.error !== null
+        ? unreadFleet(
+            tenants.data ?? [],
+            `Could not be read: ${codeOf(fleet.error)}`,
+            invoices.data?.invoices,
+            decisions.data,
+          )
+        : joinFleet(fleet.data ?? [], invoices.data?.invoices, decisions.data),
+    [fleet.data, fleet.error, tenants.data, invoices.data, decisions.data],
   );
   const shown = sortEntries(filterEntries(all, view.health, view.breaching, text), view.sorting);
   const refresh = () => {
@@ -30,7 +41,7 @@ export function FleetPage() {
     void decisions.refetch();
   };
 
-  if (fleet.data === undefined) {
+  if (fleet.data === undefined && (fleet.error === null || tenants.data === undefined)) {
     return (
       <div className="page">
         <h1>Fleet</h1>
@@ -43,11 +54,11 @@ export function FleetPage() {
     );
   }
   const totals = billTotals(all);
-  const billReason = (tenant: string) => {
+  const billReason = (tenant: string): string | null => {
     if (invoices.error !== null) return `Invoices could not be read: ${codeOf(invoices.error)}`;
     const failure = invoices.data?.failures.get(tenant);
     if (failure !== undefined) return `${failure.detail} (${failure.code})`;
-    return invoices.isPending ? 'Being read' : 'No invoice for this period yet';
+    return invoices.isPending ? null : 'No invoice for this period yet';
   };
   return (
     <div className="page">
@@ -55,19 +66,20 @@ export function FleetPage() {
         <div>
           <h1>{all.length === 0 ? 'Fleet' : fleetSentence(all)}</h1>
           <p className="page-note">
-            {totals !== '' && (
-              <>
-                Bills of the running month so far: <strong>{totals}</strong>
-              </>
-            )}
+            Bills of the running month so far:{' '}
+            <strong>{totals !== '' ? totals : invoices.isPending ? '…' : missing}</strong>
           </p>
         </div>
-        <Updated at={fleet.dataUpdatedAt} busy={fleet.isFetching} onRefresh={refresh} />
+        <Updated at={fleet.dataUpdatedAt} failed={fleet.error !== null} busy={fleet.isFetching} onRefresh={refresh} />
       </header>
       {fleet.error !== null && (
         <ErrorState
           compact
-          what="The fleet could not be refreshed; older figures are shown"
+          what={
+            fleet.data === undefined
+              ? 'Health, attainment and customers could not be read'
+              : 'The fleet could not be refreshed; older figures are shown'
+          }
           error={fleet.error}
           onRetry={refresh}
         />

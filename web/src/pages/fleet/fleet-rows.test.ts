@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 import { fleetOf, invoiceOf } from '../../../mock/fixtures.ts';
-import { billTotals, filterEntries, fleetSentence, joinFleet, sortEntries } from './fleet-rows.ts';
+import {
+  billTotals,
+  filterEntries,
+  fleetSentence,
+  isBreaching,
+  joinFleet,
+  sortEntries,
+  unreadFleet,
+} from './fleet-rows.ts';
 import { parseFleetView } from './fleet-view.ts';
 
 const rows = fleetOf(12);
@@ -21,9 +29,32 @@ test('what is not known stands last in either direction', () => {
   }
 });
 
-test('bills are compared as decimals', () => {
-  const sorted = sortEntries(entries, { key: 'bill', descending: true }).map((entry) => Number(entry.invoice?.total));
-  expect(sorted).toEqual(sorted.toSorted((a, b) => b - a));
+test('bills are compared as decimals, each currency for itself', () => {
+  const sorted = sortEntries(entries, { key: 'bill', descending: true });
+  const currencies = sorted.map((entry) => entry.invoice?.currency);
+  expect(currencies).toEqual(currencies.toSorted());
+  expect(new Set(currencies).size).toBeGreaterThan(1);
+  for (const currency of new Set(currencies)) {
+    const totals = sorted.flatMap(({ invoice }) => (invoice?.currency === currency ? [Number(invoice?.total)] : []));
+    expect(totals).toEqual(totals.toSorted((a, b) => b - a));
+  }
+});
+
+test('of equal health those over their error budget stand first', () => {
+  const healthy = sortEntries(entries, { key: 'health', descending: false }).filter((entry) => entry.health === 'up');
+  const over = healthy.map(isBreaching);
+  expect(over).toEqual(over.toSorted((a, b) => Number(b) - Number(a)));
+});
+
+test('tenants whose figures were not read are not called unmeasured', () => {
+  const unread = unreadFleet(
+    rows.map((row) => row.tenant),
+    'no answer',
+    undefined,
+    [],
+  );
+  expect(fleetSentence(unread)).toBe('12 tenants; how they are could not be read.');
+  expect(unread[0]).toMatchObject({ unread: 'no answer', attainment: null, customers: null, openDecisions: 0 });
 });
 
 test('totals are kept apart by currency', () => {

@@ -1,9 +1,11 @@
-import type { DecisionView, FleetRow, Invoice } from 'streams/contract';
+import type { DecisionView, FleetRow, Invoice, Tenant } from 'streams/contract';
 import { addDecimals, compareDecimals } from '../../format/decimal.ts';
 import { formatMoney } from '../../format/money.ts';
 
 /** A tenant with the figures of three answers side by side; null where its answer is missing. */
 export interface FleetEntry extends FleetRow {
+  /** Why health, attainment and customers are not known at all, though the tenant is; null when they were read. */
+  readonly unread: string | null;
   readonly invoice: Invoice | null;
   readonly openDecisions: number | null;
 }
@@ -30,9 +32,29 @@ export function joinFleet(
   for (const decision of decisions ?? []) open.set(decision.tenantId, (open.get(decision.tenantId) ?? 0) + 1);
   return rows.map((row) => ({
     ...row,
+    unread: null,
     invoice: byTenant.get(row.tenant.id) ?? null,
     openDecisions: decisions === undefined ? null : (open.get(row.tenant.id) ?? 0),
   }));
+}
+
+/** Tenants whose figures could not be read: names, bills and decisions still stand. */
+export function unreadFleet(
+  tenants: readonly Tenant[],
+  reason: string,
+  invoices: readonly Invoice[] | undefined,
+  decisions: readonly DecisionView[] | undefined,
+): FleetEntry[] {
+  const rows = tenants.map((tenant) => ({
+    tenant,
+    health: 'unmeasured' as const,
+    lastSeenAt: null,
+    attainment: null,
+    budgetRemaining: null,
+    customers: null,
+    customersTrend: [],
+  }));
+  return joinFleet(rows, invoices, decisions).map((entry) => ({ ...entry, unread: reason }));
 }
 
 function compareNullable<T>(a: T | null, b: T | null, descending: boolean, compare: (x: T, y: T) => number): number {
@@ -48,11 +70,16 @@ const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' })
 export function sortEntries(entries: readonly FleetEntry[], { key, descending }: Sorting): FleetEntry[] {
   const compare: Record<SortKey, (a: FleetEntry, b: FleetEntry) => number> = {
     name: (a, b) => compareNullable(a.tenant.name, b.tenant.name, descending, collator.compare),
+    // Of one health, those over their error budget stand first.
     health: (a, b) =>
-      compareNullable(healthOrder.indexOf(a.health), healthOrder.indexOf(b.health), descending, byNumber),
+      compareNullable(healthOrder.indexOf(a.health), healthOrder.indexOf(b.health), descending, byNumber) ||
+      compareNullable(Number(!isBreaching(a)), Number(!isBreaching(b)), descending, byNumber),
     attainment: (a, b) => compareNullable(a.attainment, b.attainment, descending, byNumber),
     customers: (a, b) => compareNullable(a.customers, b.customers, descending, byNumber),
-    bill: (a, b) => compareNullable(a.invoice?.total ?? null, b.invoice?.total ?? null, descending, compareDecimals),
+    // Amounts of two currencies have no order between them.
+    bill: (a, b) =>
+      compareNullable(a.invoice?.currency ?? null, b.invoice?.currency ?? null, false, collator.compare) ||
+      compareNullable(a.invoice?.total ?? null, b.invoice?.total ?? null, descending, compareDecimals),
     decisions: (a, b) => compareNullable(a.openDecisions, b.openDecisions, descending, byNumber),
   };
   return entries.toSorted(
@@ -87,6 +114,8 @@ export function isBreaching(entry: FleetRow): boolean {
 
 /** The state of the fleet in one sentence; empty when there is no tenant. */
 export function fleetSentence(entries: readonly FleetEntry[]): string {
+  const unread = entries.filter((entry) => entry.unread !== null).length;
+  if (unread > 0) return `${entries.length} tenants; how they are could not be read.`;
   const count = (state: HealthState) => entries.filter((entry) => entry.health === state).length;
   const parts = [`${count('up')} of ${entries.length} healthy`];
   const say = (number: number, words: string) => number > 0 && parts.push(`${number} ${words}`);

@@ -10,7 +10,7 @@ interface TableProps {
   readonly entries: readonly FleetEntry[];
   readonly sorting: Sorting;
   readonly hidden: ReadonlySet<string>;
-  readonly billReason: (tenant: string) => string;
+  readonly billReason: (tenant: string) => string | null;
   readonly onSort: (key: SortKey) => void;
 }
 
@@ -84,7 +84,12 @@ function WideTable({ entries, sorting, hidden, billReason, onSort }: TableProps)
           return (
             <tr key={entry.tenant.id} aria-rowindex={index + 2} onClick={() => navigate(`/tenants/${entry.tenant.id}`)}>
               <th scope="row">
-                <TenantLink entry={entry} index={index} active={focus.active} onFocus={focus.setActive} />
+                <span className="tenant-cell">
+                  <TenantLink entry={entry} index={index} active={focus.active} onFocus={focus.setActive} />
+                  <small>
+                    {entry.tenant.tier}, {entry.tenant.region}
+                  </small>
+                </span>
               </th>
               <td>
                 <HealthCell entry={entry} />

@@ -60,7 +60,15 @@ const states: Record<DecisionView['state'], { word: string; tone: Tone }> = {
   expired: { word: 'Expired', tone: 'unknown' },
 };
 
+/** Writes the instants inside a sentence of the server in the tenant's zone. */
+function inZone(text: string, timeZone: string): string {
+  return text.replaceAll(/\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z/g, (at) => formatInstant(at, timeZone));
+}
+
 function actionText(decision: DecisionView): string {
+  const { from, tier, to } = decision.action.parameters;
+  const target = tier ?? to;
+  if (typeof from === 'string' && typeof target === 'string') return `another tier: ${target} instead of ${from}`;
   const parameters = Object.entries(decision.action.parameters).map(([name, value]) => `${name} ${String(value)}`);
   return [decision.action.name.replaceAll(/[._]/g, ' '), ...parameters].join(', ');
 }
@@ -119,7 +127,7 @@ function DecisionDetail({ decision, tenant }: { readonly decision: DecisionView;
           <>
             <dt>Outcome</dt>
             <dd>
-              {newest.detail}{' '}
+              {inZone(newest.detail, tenant.timeZone)}{' '}
               <span className="soft">
                 by {newest.actor}, {formatInstant(newest.at, tenant.timeZone)}
               </span>
@@ -132,7 +140,7 @@ function DecisionDetail({ decision, tenant }: { readonly decision: DecisionView;
           {newest.gates.map((gate) => (
             <li key={gate.gate}>
               <Status tone={gate.passed ? 'good' : 'critical'} word={gate.gate.replaceAll(/[._]/g, ' ')} />{' '}
-              <span className="soft">{gate.reason}</span>
+              <span className="soft">{inZone(gate.reason, tenant.timeZone)}</span>
             </li>
           ))}
         </ul>
@@ -192,14 +200,30 @@ function Diff({ text, count }: { readonly text: string; readonly count: number }
 function Verdict({ decision }: { readonly decision: DecisionView }) {
   const { token } = useSession();
   const client = useQueryClient();
+  const [reason, setReason] = useState('');
   const verdict = useMutation({
     mutationFn: (action: 'approve' | 'veto') =>
       // The answer's form is the orchestrator's; the list is read again anyway.
-      request(`/api/v1/decisions/${encodeURIComponent(decision.id)}/${action}`, z.unknown(), { token, method: 'POST' }),
+      request(`/api/v1/decisions/${encodeURIComponent(decision.id)}/${action}`, z.unknown(), {
+        token,
+        method: 'POST',
+        body: { reason: reason.trim() },
+      }),
     onSettled: () => client.invalidateQueries({ queryKey: ['decisions'] }),
   });
   return (
     <div className="verdict">
+      <label className="verdict-reason">
+        <span>Reason, kept in the record</span>
+        <input
+          type="text"
+          maxLength={500}
+          placeholder="optional"
+          value={reason}
+          disabled={verdict.isPending}
+          onChange={(event) => setReason(event.target.value)}
+        />
+      </label>
       <button
         type="button"
         className="button primary"

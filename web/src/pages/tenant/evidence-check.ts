@@ -33,6 +33,14 @@ function monthAverage(match: RegExpExecArray, rows: readonly Row[]): string | nu
   return divisor === 0n ? null : divideDecimals(value, String(divisor), Number(match[4]), 'half-even');
 }
 
+/** `covered_seconds / period_seconds …, to N digits half-even`: the part of the period that one subscription covers. */
+function partOfPeriod(match: RegExpExecArray, rows: readonly Row[]): string | null {
+  const [covered, period] = [columnOf(rows, match[1] ?? ''), columnOf(rows, match[2] ?? '')];
+  const [part, whole] = [covered?.[0], period?.[0]];
+  if (rows.length !== 1 || part === undefined || whole === undefined || compareDecimals(whole, '0') === 0) return null;
+  return divideDecimals(part, whole, Number(match[3]), 'half-even');
+}
+
 function simple(match: RegExpExecArray, rows: readonly Row[]): string | null {
   const [, name, column = ''] = match;
   if (name === 'count' && column === '') return String(rows.length);
@@ -51,12 +59,14 @@ const forms = [
   [/^\s*(sum|count|max|any)\((\w*)\)\s*$/, simple],
   [/^sum\((\w+)\) \/ sum\((\w+)\), rounded up to a whole unit(?:;|$)/, averageRoundedUp],
   [/^sum\((\w+)\) \/ (\d+) \/ (\d+), to (\d{1,2}) digits half-even(?:;|$)/, monthAverage],
+  [/^(\w+_seconds) \/ (\w+_seconds) of the subscription record, to (\d{1,2}) digits half-even(?:;|$)/, partOfPeriod],
 ] as const;
 
 /**
  * Computes the aggregate of a line again over its evidence rows, exactly.
  *
- * *Shape* takes `sum(c)`, `count()`, `max(c)`, `any(c)`, `sum(c) / sum(d), rounded up to a whole unit` and `sum(c) / size / seconds, to N digits half-even`;
+ * *Shape* takes `sum(c)`, `count()`, `max(c)`, `any(c)`, `sum(c) / sum(d), rounded up to a whole unit` `sum(c) / size / seconds, to N digits half-even`
+ * and `c_seconds / d_seconds of the subscription record, to N digits half-even`;
  * null for any other form and for values that are not exact decimals: then only the server's statement stands.
  */
 export function recompute(aggregate: string, rows: readonly Row[]): string | null {

@@ -8,6 +8,7 @@ import { Icon } from '../../components/icon.tsx';
 import { ScrollBox } from '../../components/scroll-box.tsx';
 import { Section } from '../../components/section.tsx';
 import { formatQuantity } from '../../format/decimal.ts';
+import { missing } from '../../format/locale.ts';
 import { formatMoney, formatUnitPrice } from '../../format/money.ts';
 import { formatInstant } from '../../format/time.ts';
 import type { EvidenceTarget } from './evidence-panel.tsx';
@@ -117,6 +118,12 @@ function InvoiceTable({
   );
 }
 
+/** The one price of a line, or how many steps lead to its amount. */
+function priceText(line: InvoiceLine, currency: string): string {
+  if (line.unitPrice !== null) return formatUnitPrice(line.unitPrice, currency);
+  return `${line.pricing.length} ${line.pricing.length === 1 ? 'tier' : 'tiers'}`;
+}
+
 function LineRows(props: {
   readonly line: InvoiceLine;
   readonly currency: string;
@@ -135,7 +142,13 @@ function LineRows(props: {
           {formatQuantity(line.quantity)} <small>{line.unit}</small>
         </td>
         <td className="right">
-          {line.unitPrice === null ? (
+          {line.pricing.length === 0 ? (
+            line.unitPrice === null ? (
+              missing
+            ) : (
+              formatUnitPrice(line.unitPrice, currency)
+            )
+          ) : line.unitPrice === null || line.kind === 'usage' ? (
             <button
               type="button"
               className="link-button"
@@ -143,8 +156,7 @@ function LineRows(props: {
               aria-controls={detailId}
               onClick={() => setOpen(!open)}
             >
-              {line.pricing.length} {line.pricing.length === 1 ? 'tier' : 'tiers'}{' '}
-              <Icon name={open ? 'open' : 'right'} size={12} />
+              {priceText(line, currency)} <Icon name={open ? 'open' : 'right'} size={12} />
             </button>
           ) : (
             formatUnitPrice(line.unitPrice, currency)
@@ -162,7 +174,10 @@ function LineRows(props: {
               props.onEvidence({ title: `Evidence: ${line.description}`, link: line.evidence, quantity: line.quantity })
             }
           >
-            Evidence
+            <span className="wide-only">Evidence</span>
+            <span className="narrow-only">
+              <Icon name="receipt" />
+            </span>
           </button>
         </td>
       </tr>

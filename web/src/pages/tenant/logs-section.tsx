@@ -14,7 +14,8 @@ import { useTimeRange } from '../../frame/range-picker.tsx';
 function toneOf(severity: string): Tone {
   const upper = severity.toUpperCase();
   if (upper.startsWith('ERROR') || upper.startsWith('FATAL')) return 'critical';
-  return upper.startsWith('WARN') ? 'warning' : 'unknown';
+  if (upper.startsWith('WARN')) return 'warning';
+  return upper === '' ? 'unknown' : 'neutral';
 }
 
 /** The newest log records of the chosen time. */

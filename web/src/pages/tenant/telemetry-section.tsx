@@ -267,7 +267,8 @@ function HealthTimeline({ tenant, range, stepS }: ChartContext) {
               <i className="swatch span-up" /> up
             </li>
             <li>
-              <i className="swatch span-down" /> down
+              <i className="swatch span-down" />{' '}
+              {stepS > 300 ? `down at some time of ${formatDuration(stepS * 1000)}` : 'down'}
             </li>
             <li>
               <i className="swatch span-gap" /> not measured

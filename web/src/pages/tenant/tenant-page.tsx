@@ -68,6 +68,8 @@ function TenantView({ tenant }: { readonly tenant: Tenant }) {
           <Updated
             at={Math.max(sla.dataUpdatedAt, decisions.dataUpdatedAt)}
             busy={sla.isFetching || decisions.isFetching}
+            failed={sla.error !== null}
+            timeZone={tenant.timeZone}
             onRefresh={refresh}
           />
         </div>

@@ -3,6 +3,7 @@ import type { Tenant } from 'streams/contract';
 import { usageQuery } from '../../api/queries.ts';
 import { useSession } from '../../api/session.tsx';
 import { EmptyState, ErrorState, SkeletonRows } from '../../components/feedback.tsx';
+import { Icon } from '../../components/icon.tsx';
 import { ScrollBox } from '../../components/scroll-box.tsx';
 import { Section } from '../../components/section.tsx';
 import { formatQuantity } from '../../format/decimal.ts';
@@ -15,6 +16,16 @@ interface UsageProps {
   readonly period: string;
   readonly onEvidence: (target: EvidenceTarget) => void;
 }
+
+const meterNames: Readonly<Record<string, string>> = {
+  active_customers: 'Active customers',
+  api_calls: 'API calls',
+  storage_gb: 'Storage',
+  payments: 'Payment transactions',
+  ai_calls: 'AI calls',
+  bandwidth_p95: 'Bandwidth, 95th percentile',
+  plugin_calls: 'Plugin calls',
+};
 
 /** What was counted in the period, a row a meter. */
 export function UsageSection({ tenant, period, onEvidence }: UsageProps) {
@@ -44,7 +55,9 @@ export function UsageSection({ tenant, period, onEvidence }: UsageProps) {
                   Quantity
                 </th>
                 <th scope="col">Unit</th>
-                <th scope="col">How it is counted</th>
+                <th scope="col" className="wide-only">
+                  How it is counted
+                </th>
                 <th scope="col" className="right">
                   Events
                 </th>
@@ -56,12 +69,14 @@ export function UsageSection({ tenant, period, onEvidence }: UsageProps) {
             <tbody>
               {usage.data.meters.map((meter) => (
                 <tr key={meter.meter}>
-                  <th scope="row">{meter.meter}</th>
+                  <th scope="row" title={meter.meter}>
+                    {meterNames[meter.meter] ?? meter.meter}
+                  </th>
                   <td className="right" title={meter.quantity}>
                     {formatQuantity(meter.quantity)}
                   </td>
-                  <td>{meter.unit}</td>
-                  <td className="soft">{meter.aggregation}</td>
+                  <td className="nowrap">{meter.unit}</td>
+                  <td className="soft wide-only">{meter.aggregation}</td>
                   <td className="right" title={String(meter.events)}>
                     {formatCount(meter.events)}
                   </td>
@@ -71,14 +86,17 @@ export function UsageSection({ tenant, period, onEvidence }: UsageProps) {
                       className="link-button"
                       onClick={() =>
                         onEvidence({
-                          title: `Evidence: ${meter.meter}`,
+                          title: `Evidence: ${meterNames[meter.meter] ?? meter.meter}`,
                           link: meter.evidence,
                           quantity: meter.quantity,
                         })
                       }
                       aria-label={`Evidence of ${meter.meter}`}
                     >
-                      Evidence
+                      <span className="wide-only">Evidence</span>
+                      <span className="narrow-only">
+                        <Icon name="receipt" />
+                      </span>
                     </button>
                   </td>
                 </tr>
