@@ -1,5 +1,7 @@
 import { z } from 'zod';
 
+const currencies = new Set(Intl.supportedValuesOf('currency'));
+
 /** A tenant's public id: immutable, never reused. *Source* storage design: the number stands only inside engine tables. */
 export const TenantId = z
   .string()
@@ -35,7 +37,7 @@ export const NewTenant = z.object({
     .default('us-east'),
   currency: z
     .string()
-    .regex(/^[A-Z]{3}$/, 'an ISO 4217 code')
+    .refine((code) => currencies.has(code), 'an ISO 4217 code such as EUR')
     .default('USD'),
   timeZone: TimeZone.default('UTC'),
   partnerId: z.string().max(40).nullable().default(null),
