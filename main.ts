@@ -81,7 +81,7 @@ function definitions(host: HttpProcess): ModuleDefinition[] {
 }
 
 async function main(): Promise<void> {
-  const { sections, invocation } = readConfig(process.argv.slice(2), process.env);
+  const { sections, invocation, unreadNames } = readConfig(process.argv.slice(2), process.env);
   if (invocation.help) {
     process.stdout.write(usage);
     return;
@@ -118,6 +118,7 @@ async function main(): Promise<void> {
   if (invocation.printConfig || invocation.checkConfig) return;
 
   const logger = createLogger(server.logLevel);
+  if (unreadNames.length > 0) logger.warn({ names: unreadNames }, 'variables that this version does not read');
   const dataDir = resolve(server.dataDir);
   const data = openDataDirectory(dataDir);
   const tracing = await startTracing(process.env);

@@ -63,3 +63,14 @@ describe('a listener that others can reach', () => {
     else expect(check).toThrowError(expect.objectContaining({ code: 'config.invalid' }));
   });
 });
+
+test('a variable that nothing reads is named instead of ignored in silence', () => {
+  const environment = {
+    PULSE_HTTP_PRT: '1',
+    PULSE_KAFKA_BROKERS: 'a:1',
+    PULSE_TOKEN: 'x',
+    PULSE_DEMO: 'off',
+    HOME: '/',
+  };
+  expect(readConfig([], environment).unreadNames).toEqual(['PULSE_HTTP_PRT', 'PULSE_KAFKA_BROKERS']);
+});

@@ -73,8 +73,13 @@ export interface Invocation {
   readonly help: boolean;
 }
 
+/** Read by the command line and the test scripts, not by the server. */
+const foreignNames = new Set(['PULSE_URL', 'PULSE_TOKEN', 'PULSE_SERVERS_DIR']);
+
 export interface RawConfig {
   readonly sections: Record<string, Record<string, unknown>>;
+  /** `PULSE_…` variables that are set and that nothing reads: misspelled, or of a part that this version does not serve. */
+  readonly unreadNames: readonly string[];
   readonly invocation: Invocation;
 }
 
@@ -101,6 +106,9 @@ export function readConfig(argv: readonly string[], environment: NodeJS.ProcessE
   if (options.demo !== undefined) set('demo', 'enabled', options.demo);
   return {
     sections,
+    unreadNames: Object.keys(environment).filter(
+      (name) => name.startsWith('PULSE_') && !(name in environmentNames) && !foreignNames.has(name),
+    ),
     invocation: {
       checkConfig: options['check-config'] === true,
       printConfig: options['print-config'] === true,
