@@ -16,7 +16,7 @@ import { createMeteringLoop } from './metering/metering-loop.ts';
 const BillingConfig = z
   .strictObject({
     /** Pause between two metering runs. */
-    meteringIntervalSeconds: z.number().min(1).max(3600).default(3),
+    meteringIntervalSeconds: z.number().min(1).max(3600).default(5),
     /** Tenant-hours computed by one statement. */
     meteringChunkHours: z.number().int().min(1).max(10_000).default(1000),
   })

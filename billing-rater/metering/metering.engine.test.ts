@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { Decimal } from 'streams/contract';
-import { createChdbStore, type Store } from 'streams/store';
+import { createChdbStore, defineQuery, type Store } from 'streams/store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { createClickHouseMeteringStore } from './clickhouse-metering-store.ts';
 import { createClickHouseUsageReader } from './clickhouse-usage-reader.ts';
 import { type MeteredSample, timeWeightedFacts } from './facts.ts';
@@ -117,7 +118,27 @@ const factRows = async () => {
   return rows.map((row) => `${row.bucket} ${row.value.toString()} v${row.version}`);
 };
 
+const factVersions = defineQuery({
+  file: new URL('./testing/fact-versions.sql', import.meta.url),
+  params: z.object({ tenant: z.number(), meter: z.string() }),
+  row: z.object({ bucket: z.string(), versions: z.string() }),
+});
+
 describe('metering on the engine', () => {
+  test('an hour that is metered again appends only the quarters that changed', async () => {
+    tenant += 1;
+    await defineSeries(1, 'dotmac.customers.active', '{}');
+    for (const minute of [0, 20, 40]) {
+      await storeSamples([{ series: 1, ms: (start + minute * 60) * 1000, value: 100 }]);
+      await meter();
+    }
+    const versions = (await store.query(factVersions, { tenant, meter: 'active_customers' })).map(
+      ({ bucket, versions }) => `${bucket} ${versions}`,
+    );
+    // The sample of minute 20 changes the quarters at 15 and 30, that of minute 40 the quarters at 30 and 45.
+    expect(versions.slice(0, 4)).toEqual(['00:00 1', '00:15 2', '00:30 3', '00:45 2']);
+  });
+
   test('events become exact facts, a second run adds nothing, a late event is in the hour it happened in', async () => {
     tenant += 1;
     await storeEvents([

@@ -3,6 +3,7 @@
 -- Units: value = unit-seconds, exact (a double is taken by its shortest decimal text, then multiplied by whole seconds); seconds = measured seconds.
 -- Rule: series with equal point attributes are one group, in which the newest sample holds until the next one, at most 900 s; groups add up;
 --   a sample counts from its whole second on. A sample without a usable value (no recorded value, inexact integer, not finite, 1e18 and beyond) ends the hold.
+-- Only what differs from the newest fact of a bucket is appended: a live hour is computed again and again, and its past quarters do not change.
 -- Tie-breaks: within a second the latest time, then the highest series id. FINAL: a resent or rewritten point counts once.
 INSERT INTO billing_facts (tenant, meter, subject, bucket, value, seconds, events, partition, version)
 WITH
@@ -44,10 +45,23 @@ WITH
     SELECT tenant, meter, quarter, sum(amount * (ends - begins)) AS value, intervalLengthSum(begins, ends) AS seconds, sum(samples) AS events
     FROM pieces GROUP BY tenant, meter, quarter
   ),
+  newest AS (
+    SELECT tenant, meter, bucket, argMax(value, version) AS value, argMax(seconds, version) AS seconds, argMax(events, version) AS events, count() AS versions
+    FROM billing_facts
+    WHERE tenant IN (SELECT tenant FROM hours) AND meter IN (SELECT meter FROM metrics)
+      AND bucket >= toDateTime({from:UInt32}, 'UTC') AND bucket < toDateTime({to:UInt32}, 'UTC') AND subject = ''
+    GROUP BY tenant, meter, bucket
+  ),
   wanted AS (
     SELECT hours.tenant AS tenant, own.meter AS meter, toInt64(hours.hour) + step AS quarter, hours.part AS part, hours.version AS version
     FROM hours INNER JOIN (SELECT DISTINCT tenant, meter FROM grouped) AS own ON own.tenant = hours.tenant
     ARRAY JOIN [0, 900, 1800, 2700] AS step
   )
-SELECT wanted.tenant, wanted.meter, '', toDateTime(wanted.quarter, 'UTC'), toDecimal128(buckets.value, 12), buckets.seconds, buckets.events, wanted.part, wanted.version
-FROM wanted LEFT JOIN buckets ON buckets.tenant = wanted.tenant AND buckets.meter = wanted.meter AND buckets.quarter = wanted.quarter
+SELECT facts.*
+FROM (
+  SELECT wanted.tenant AS tenant, wanted.meter AS meter, '' AS subject, toDateTime(wanted.quarter, 'UTC') AS bucket, toDecimal128(buckets.value, 12) AS value,
+    toUInt32(buckets.seconds) AS seconds, toUInt64(buckets.events) AS events, wanted.part AS partition, wanted.version AS version
+  FROM wanted LEFT JOIN buckets ON buckets.tenant = wanted.tenant AND buckets.meter = wanted.meter AND buckets.quarter = wanted.quarter
+) AS facts
+LEFT JOIN newest ON newest.tenant = facts.tenant AND newest.meter = facts.meter AND newest.bucket = facts.bucket
+WHERE newest.versions = 0 OR (facts.value, facts.seconds, facts.events) != (newest.value, newest.seconds, newest.events)
