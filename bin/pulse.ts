@@ -35,9 +35,16 @@ function serverAction<Options extends { json?: boolean }>(
       process.exitCode = result.exitCode;
     } catch (error) {
       process.stderr.write(`pulse: ${describe(error)}\n`);
-      process.exitCode = error instanceof ZodError ? wrongUse : readingFailed;
+      process.exitCode = isWrongInput(error) ? wrongUse : readingFailed;
     }
   };
+}
+
+/** What the caller can correct: refused here, or by the server as a bad request. */
+function isWrongInput(error: unknown): boolean {
+  return (
+    error instanceof ZodError || (error instanceof AppError && error.code === 'cli.refused' && error.status === 400)
+  );
 }
 
 function describe(error: unknown): string {
