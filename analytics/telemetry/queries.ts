@@ -96,6 +96,7 @@ export const traceQuery = defineQuery({
     attributes,
     resource: attributes,
     events: z.array(z.tuple([z.string(), z.string(), attributes])),
+    links: z.array(z.tuple([z.string(), z.string(), attributes])),
   }),
 });
 

@@ -56,10 +56,11 @@ export async function readTrace(
   return {
     traceId: traceId.toLowerCase(),
     truncated: rows.length > spansMax,
-    spans: rows.slice(0, spansMax).map(({ tenantNumber, traceId: _, events, ...span }) => ({
+    spans: rows.slice(0, spansMax).map(({ tenantNumber, traceId: _, events, links, ...span }) => ({
       ...span,
       tenant: tenantIdOf(tenantNumber),
       events: events.map(([name, timeUnixNano, attributes]) => ({ name, timeUnixNano, attributes })),
+      links: links.map(([linkedTrace, spanId, attributes]) => ({ traceId: linkedTrace, spanId, attributes })),
     })),
   };
 }

@@ -18,6 +18,7 @@ export const SpanView = z.object({
   attributes,
   resource: attributes,
   events: z.array(z.object({ name: z.string(), timeUnixNano: z.string(), attributes })),
+  links: z.array(z.object({ traceId: z.string(), spanId: z.string(), attributes })),
 });
 export const Trace = z.object({ traceId: z.string(), spans: z.array(SpanView), truncated: z.boolean() });
 

@@ -30,6 +30,8 @@ const Accepted = z.object({
 export function usageEventRoutes(deps: UsageEventRoutesDeps): FastifyPluginAsyncZod {
   return async (app) => {
     const parseJson = app.getDefaultJsonParser('error', 'ignore');
+    // The application's own parser rounds numbers; within these routes this one stands instead.
+    app.removeContentTypeParser('application/json');
     app.addContentTypeParser<string>(
       ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json'],
       { parseAs: 'string', bodyLimit: deps.maxBodyBytes },

@@ -25,8 +25,8 @@ const TimeZone = z.string().refine((zone) => {
   }
 }, 'an IANA time zone such as Europe/Dublin');
 
-/** Body of `POST /api/v1/tenants`. */
-export const NewTenant = z.object({
+/** Body of `POST /api/v1/tenants`. An unknown field is refused: a misspelled `currency` must not become a tenant in dollars. */
+export const NewTenant = z.strictObject({
   id: TenantId,
   name: z.string().trim().min(1).max(120),
   tier: Tier.default('small'),
@@ -68,7 +68,7 @@ export const ApiKeyScope = z.literal(['ingest', 'read', 'backfill']);
 export type ApiKeyScope = z.infer<typeof ApiKeyScope>;
 
 /** Body of `POST /api/v1/tenants/{id}/api-keys`. Every key may ingest and read its own tenant; `backfill` is extra. */
-export const NewApiKey = z.object({
+export const NewApiKey = z.strictObject({
   name: z.string().trim().min(1).max(120).default('default'),
   scopes: z.array(ApiKeyScope).default([]),
   expiresAt: z.iso.datetime({ offset: true }).nullable().default(null),

@@ -41,6 +41,11 @@ export function createApp(config: ServerConfig, logger: Logger): FastifyInstance
       ? {}
       : { https: { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) } }),
   }) as unknown as FastifyInstance;
+  // Many clients name JSON and send nothing on calls without a body; a route that wants one says so itself.
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) =>
+    body === '' ? done(null, undefined) : parseJson(request, String(body), done),
+  );
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
