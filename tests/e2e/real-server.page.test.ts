@@ -92,7 +92,7 @@ const money = (amount: string, currency: string) =>
 
 /** Every chart is drawn or says that it is empty; none is still being read. */
 const settled = (target: Page) =>
-  target.waitForFunction(`document.querySelector('main .skeleton, main .skeleton-rows') === null`);
+  expect.poll(() => target.locator('main .skeleton, main .skeleton-rows').count(), { timeout: 30_000 }).toBe(0);
 
 describe('the portal on a real server', () => {
   test('the operator sees both tenants with health, attainment, customers and bill', async () => {
@@ -119,7 +119,8 @@ describe('the portal on a real server', () => {
       const chart = page.getByRole('figure', { name: title });
       await chart.getByRole('button', { name: 'Table of' }).click();
       expect(await chart.locator('tbody tr').count(), title).toBeGreaterThan(2);
-      expect(await chart.locator('tbody td').first().textContent(), title).toMatch(/\d/);
+      const figures = await chart.locator('tbody td:nth-child(2)').allTextContents();
+      expect(figures.filter((text) => /\d/.test(text)).length, title).toBeGreaterThan(2);
       await chart.getByRole('button', { name: 'Chart of' }).click();
     }
     expect(await page.locator('.timeline-row').count()).toBeGreaterThan(2);
@@ -169,7 +170,7 @@ describe('the portal on a real server', () => {
   test('a row of the evidence leads to the records it came from', async () => {
     await page.locator('#invoice').getByRole('button', { name: 'Evidence of API calls' }).click();
     const panel = page.getByRole('dialog', { name: /^Evidence/ });
-    await panel.getByRole('button', { name: 'records' }).first().click();
+    await panel.getByRole('button', { name: 'records' }).last().click();
     await panel.getByRole('columnheader', { name: 'occurred_at' }).waitFor();
     expect(await panel.locator('tbody tr').count()).toBeGreaterThan(0);
     await panel.getByRole('button', { name: 'Back to the evidence' }).click();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { rowWindow } from '../pages/fleet/windowed-rows.ts';
 import { recompute } from '../pages/tenant/evidence-check.ts';
-import { alignSeries, topSeries } from './series.ts';
+import { alignSeries, type ChartSeries, measuredSpan, topSeries } from './series.ts';
 
 test('a missing bucket becomes a null, so that the line breaks', () => {
   const { times, columns } = alignSeries(
@@ -72,4 +72,33 @@ test('the drawn part of a long list moves with the scrolling and keeps its heigh
   const view = rowWindow(1000, 36, 18_000, 900);
   expect(view.first).toBe(488);
   expect(view.before + (view.last - view.first) * 36 + view.after).toBe(36_000);
+});
+
+test('what is listed ends where the measurement ends, however far a limit reaches', () => {
+  const lines: ChartSeries[] = [
+    {
+      label: 'cpu',
+      colour: 'series-1',
+      points: [
+        [1000, 1],
+        [2000, 2],
+      ],
+    },
+    {
+      label: 'limit',
+      colour: 'critical',
+      continuous: true,
+      points: [
+        [0, 4],
+        [9000, 4],
+      ],
+    },
+  ];
+  const data = alignSeries(
+    lines.map((line) => line.points),
+    1000,
+    [false, true],
+  );
+  expect(data.times).toEqual([0, 1, 2, 9]);
+  expect(measuredSpan(data, lines)).toEqual([1, 3]);
 });

@@ -46,6 +46,17 @@ export function alignSeries(
   return { times: times.map((time) => time / 1000), columns };
 }
 
+/** First and one past the last position at which anything but a limit has a value: a limit reaches over the whole axis and measures nothing. */
+export function measuredSpan({ times, columns }: AlignedColumns, series: readonly ChartSeries[]): [number, number] {
+  const measured = columns.filter((_, index) => {
+    const line = series[index];
+    return line !== undefined && (line.continuous !== true || line.band !== undefined);
+  });
+  const has = (index: number) => measured.some((column) => (column[index] ?? null) !== null);
+  const positions = times.map((_, index) => index);
+  return [positions.find(has) ?? 0, (positions.findLast(has) ?? -1) + 1];
+}
+
 /** Fills nulls between known values on a straight line: for limits and forecasts, which have no gaps. */
 function bridge(times: readonly number[], column: (number | null)[]): (number | null)[] {
   let last = -1;

@@ -8,7 +8,7 @@ import { formatValue } from '../format/figure.ts';
 import { formatInstant } from '../format/time.ts';
 import { usePaintedTheme } from '../theme/theme.ts';
 import { createPlot } from './plot.ts';
-import { type AlignedColumns, alignSeries, type ChartSeries } from './series.ts';
+import { type AlignedColumns, alignSeries, type ChartSeries, measuredSpan } from './series.ts';
 
 export interface TimeChartProps {
   readonly title: string;
@@ -51,11 +51,14 @@ export function TimeChart(props: TimeChartProps) {
       ),
     [series, stepMs],
   );
+  const [first, end] = measuredSpan(data, series);
   const save = () => {
-    const rows = data.times.map((time, index) => [
-      new Date(time * 1000).toISOString(),
-      ...data.columns.map((column) => column[index] ?? null),
-    ]);
+    const rows = data.times
+      .slice(first, end)
+      .map((time, position) => [
+        new Date(time * 1000).toISOString(),
+        ...data.columns.map((column) => column[first + position] ?? null),
+      ]);
     downloadText(
       `${props.fileName}.csv`,
       'text/csv',
@@ -209,7 +212,11 @@ const tableRowsMax = 200;
 
 function TableTwin(props: TimeChartProps & { readonly data: AlignedColumns }) {
   const { data, series, timeZone, unit } = props;
-  const rows = data.times.map((time, index) => ({ time, index })).toReversed();
+  const [first, end] = measuredSpan(data, series);
+  const rows = data.times
+    .map((time, index) => ({ time, index }))
+    .slice(first, end)
+    .toReversed();
   return (
     <ScrollBox className="table-twin" height={chartHeight} label={`Table: ${props.title}`}>
       <table className="table">

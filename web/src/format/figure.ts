@@ -30,9 +30,10 @@ export function formatPercent(fraction: number | null): string {
   return fraction === null ? missing : `${Math.round(fraction * 100)} %`;
 }
 
-/** Writes seconds as minutes of error budget with one decimal below ten. */
+/** Writes seconds as minutes of error budget with one decimal below ten; what is less than a tenth of a minute stays seconds. */
 export function formatBudget(seconds: number): string {
   const minutes = Math.abs(seconds) / 60;
   const sign = seconds < 0 ? '−' : '';
+  if (minutes > 0 && minutes < 0.1) return `${sign}${Math.max(1, Math.round(minutes * 60))} s`;
   return `${sign}${minutes < 10 ? minutes.toFixed(1) : Math.round(minutes)} min`;
 }

@@ -20,10 +20,12 @@ export function EvidenceRows(props: {
 }) {
   const { rows, complete, onDrill } = props;
   const columns = [...new Set(rows.slice(0, shownMax).flatMap((row) => Object.keys(row)))].filter(
-    (column) => column !== drillColumn,
+    // A column that is empty in every row says nothing.
+    (column) => column !== drillColumn && rows.some((row) => row[column] !== '' && row[column] !== null),
   );
   if (rows.length === 0)
     return <EmptyState title="No rows">The quantity rests on nothing that was recorded: it is zero.</EmptyState>;
+  const drills = onDrill !== undefined && rows.some((row) => typeof row[drillColumn] === 'string');
   const save = () =>
     downloadText(
       `${props.fileName}.csv`,
@@ -49,14 +51,12 @@ export function EvidenceRows(props: {
         <table className="table mono">
           <thead>
             <tr>
+              {drills && <th scope="col">source</th>}
               {columns.map((column) => (
                 <th key={column} scope="col">
                   {column}
                 </th>
               ))}
-              {onDrill !== undefined && rows.some((row) => typeof row[drillColumn] === 'string') && (
-                <th scope="col">source</th>
-              )}
             </tr>
           </thead>
           <tbody>
@@ -65,16 +65,18 @@ export function EvidenceRows(props: {
               return (
                 // biome-ignore lint/suspicious/noArrayIndexKey: rows are append-only and carry no id of a known name
                 <tr key={index}>
+                  {drills && (
+                    <td>
+                      {typeof link === 'string' && (
+                        <button type="button" className="link-button" onClick={() => onDrill(row, link)}>
+                          records
+                        </button>
+                      )}
+                    </td>
+                  )}
                   {columns.map((column) => (
                     <td key={column}>{row[column] ?? missing}</td>
                   ))}
-                  {onDrill !== undefined && typeof link === 'string' && (
-                    <td>
-                      <button type="button" className="link-button" onClick={() => onDrill(row, link)}>
-                        records
-                      </button>
-                    </td>
-                  )}
                 </tr>
               );
             })}
