@@ -80,6 +80,16 @@ describe('sign-in', () => {
     await page.getByRole('heading', { name: '9 of 12 healthy' }).waitFor();
   });
 
+  test('a browser under a POSIX locale shows the tenant page, charts included', async () => {
+    await page.addInitScript(
+      `Object.defineProperty(navigator, 'language', { get: () => 'en-US@posix', configurable: true });
+       Object.defineProperty(navigator, 'languages', { get: () => ['en-US@posix'], configurable: true });`,
+    );
+    await signIn(tenantKey);
+    await page.getByRole('heading', { name: 'Northwind Fibre' }).waitFor();
+    await page.locator('.uplot').first().waitFor();
+  });
+
   test('a tenant key leads to its own page and asks for nothing of others', async () => {
     await signIn(tenantKey);
     await page.getByRole('heading', { name: 'Northwind Fibre' }).waitFor();

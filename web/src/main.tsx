@@ -12,8 +12,10 @@ import { BrowserRouter } from 'react-router';
 import { AppError } from 'streams/contract';
 import { SessionProvider } from './api/session.tsx';
 import { App } from './app.tsx';
+import { repairNavigatorLanguage } from './format/locale.ts';
 import { startTheme } from './theme/theme.ts';
 
+repairNavigatorLanguage();
 startTheme();
 
 const client = new QueryClient({

@@ -17,3 +17,12 @@ export const locale: string = chooseLocale(typeof navigator === 'undefined' ? []
 
 /** Stands for a value that is not there; the reason belongs beside it or in its title. */
 export const missing = '–';
+
+/**
+ * Gives libraries that read `navigator.language` themselves a tag that `Intl` takes. uPlot formats with it while it is loaded, and a browser under a POSIX locale
+ * (`en-US@posix`) would show no page at all. Runs before the first page is loaded.
+ */
+export function repairNavigatorLanguage(): void {
+  if (isLanguageTag(navigator.language)) return;
+  Object.defineProperty(navigator, 'language', { value: locale, configurable: true });
+}
