@@ -62,12 +62,13 @@ function group(whole: string): string {
   return whole.replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** Writes a quantity with digit groups and at most `places` decimals, cut not rounded and marked with `…` when digits are left out. */
+/** Writes a quantity with digit groups and at most `places` decimals, cut not rounded and marked with `…` when digits are left out; a small one keeps its first two digits that are not zero. */
 export function formatQuantity(text: string | null, places = 3): string {
   if (text === null) return missing;
   const trimmed = trimDecimal(text);
   const [whole = '0', fraction = ''] = trimmed.replace('-', '').split('.');
   const sign = trimmed.startsWith('-') ? '−' : '';
-  const shown = fraction.slice(0, places);
-  return `${sign}${group(whole)}${shown === '' ? '' : `.${shown}`}${fraction.length > places ? '…' : ''}`;
+  const zeros = whole === '0' ? fraction.search(/[1-9]/) : 0;
+  const shown = fraction.slice(0, zeros >= places ? zeros + 2 : places);
+  return `${sign}${group(whole)}${shown === '' ? '' : `.${shown}`}${fraction.length > shown.length ? '…' : ''}`;
 }

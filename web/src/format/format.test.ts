@@ -33,6 +33,7 @@ describe('decimals and money', () => {
     expect(formatQuantity('1284730.000000')).toBe('1,284,730');
     expect(formatQuantity('62.482999')).toBe('62.482…');
     expect(formatQuantity('-1234.5')).toBe('−1,234.5');
+    expect(formatQuantity('0.000412907')).toBe('0.00041…');
     expect(trimDecimal('100')).toBe('100');
     expect(trimDecimal('12.500')).toBe('12.5');
   });

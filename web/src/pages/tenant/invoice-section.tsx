@@ -73,7 +73,7 @@ function InvoiceTable({
         </strong>
       </div>
       <ScrollBox className="table-scroll" label="Lines of the invoice">
-        <table className="table invoice-table">
+        <table className="table invoice-table figures-table">
           <thead>
             <tr>
               <th scope="col">Item</th>

@@ -47,7 +47,7 @@ export function UsageSection({ tenant, period, onEvidence }: UsageProps) {
         </EmptyState>
       ) : (
         <ScrollBox className="table-scroll" label="Usage by meter">
-          <table className="table">
+          <table className="table figures-table">
             <thead>
               <tr>
                 <th scope="col">Meter</th>
