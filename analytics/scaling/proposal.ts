@@ -65,7 +65,7 @@ function judgeOut(
   window: CpuFacts['minutes'],
   policy: ScalingPolicy,
 ): ScalingVerdict {
-  const words = `CPU above ${percent(policy.highFraction)} of ${limit} cores in ${high} of the last ${window.length} measured minutes`;
+  const words = `CPU above ${percent(policy.highFraction)} of ${limit} ${limit === 1 ? 'core' : 'cores'} in ${high} of the last ${window.length} measured minutes`;
   const next = policy.tiers[index + 1];
   if (next === undefined) return { kind: 'steady', reason: `${words}, and there is no larger tier` };
   const mean = window.reduce((sum, entry) => sum + entry.cores, 0) / window.length;
@@ -95,7 +95,7 @@ function judgeIn(facts: CpuFacts, index: number, limit: number, policy: ScalingP
     kind: 'propose',
     direction: 'in',
     tier: smaller.tier,
-    reason: `CPU never above ${percent(policy.lowFraction)} of ${limit} cores in the last ${policy.lowHours} hours (${hours.length} measured)`,
+    reason: `CPU never above ${percent(policy.lowFraction)} of ${limit} ${limit === 1 ? 'core' : 'cores'} in the last ${policy.lowHours} hours (${hours.length} measured)`,
     counterfactual: `without it ${limit - smaller.cores} cores stay reserved and unused; on ${smaller.tier} the highest use is ${percent(peak / smaller.cores)} of the limit. Memory and storage were not judged`,
     values: { limitCores: limit, peakCores: peak, measuredHours: hours.length },
   };

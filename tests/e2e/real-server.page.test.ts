@@ -170,7 +170,7 @@ describe('the portal on a real server', () => {
   test('a row of the evidence leads to the records it came from', async () => {
     await page.locator('#invoice').getByRole('button', { name: 'Evidence of API calls' }).click();
     const panel = page.getByRole('dialog', { name: /^Evidence/ });
-    await panel.getByRole('button', { name: 'records' }).last().click();
+    await panel.getByRole('button', { name: 'records' }).first().click();
     await panel.getByRole('columnheader', { name: 'occurred_at' }).waitFor();
     expect(await panel.locator('tbody tr').count()).toBeGreaterThan(0);
     await panel.getByRole('button', { name: 'Back to the evidence' }).click();

@@ -26,7 +26,7 @@ WITH
     FROM samples AS p FINAL INNER JOIN grouped ON grouped.tenant = p.tenant AND grouped.series = p.series
     WHERE p.tenant IN (SELECT tenant FROM hours) AND p.series IN (SELECT series FROM grouped)
       AND toStartOfHour(p.time) >= toDateTime({from:UInt32} - 3600, 'UTC')
-      AND p.time >= toDateTime({from:UInt32} - 900, 'UTC') AND p.time < toDateTime({to:UInt32}, 'UTC')
+      AND p.time >= toDateTime64({from:UInt32} - 900, 3, 'UTC') AND p.time < toDateTime64({to:UInt32}, 3, 'UTC')
     GROUP BY tenant, meter, label, second
   ),
   held AS (

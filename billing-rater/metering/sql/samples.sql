@@ -6,6 +6,6 @@ FROM samples AS p FINAL
 INNER JOIN (SELECT series, items FROM series FINAL WHERE tenant = {tenant:UInt32} AND metric = {metric:String}) AS own ON own.series = p.series
 WHERE p.tenant = {tenant:UInt32} AND p.series IN (SELECT series FROM series WHERE tenant = {tenant:UInt32} AND metric = {metric:String})
   AND toStartOfHour(p.time) >= toStartOfHour(toDateTime({start:UInt32} - 900, 'UTC'))
-  AND p.time >= toDateTime({start:UInt32} - 900, 'UTC') AND p.time < toDateTime({end:UInt32}, 'UTC')
+  AND p.time >= toDateTime64({start:UInt32} - 900, 3, 'UTC') AND p.time < toDateTime64({end:UInt32}, 3, 'UTC')
 ORDER BY p.time, p.series
 LIMIT {limit:UInt32} OFFSET {skip:UInt32}

@@ -5,7 +5,7 @@ WITH known AS (
 )
 SELECT toString(e.value) AS amount, toString(count()) AS transactions
 FROM usage_events AS e FINAL INNER JOIN known ON known.part = e.partition
-WHERE e.tenant = {tenant:UInt32} AND e.type = {type:String} AND e.time >= toDateTime({start:UInt32}, 'UTC') AND e.time < toDateTime({end:UInt32}, 'UTC')
+WHERE e.tenant = {tenant:UInt32} AND e.type = {type:String} AND e.time >= toDateTime64({start:UInt32}, 3, 'UTC') AND e.time < toDateTime64({end:UInt32}, 3, 'UTC')
   AND e.offset < known.next
 GROUP BY e.value
 ORDER BY e.value

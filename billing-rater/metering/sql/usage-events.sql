@@ -5,7 +5,7 @@ WITH known AS (
 SELECT e.source AS source, e.id AS id, e.subject AS subject, formatDateTime(e.time, '%FT%T.%fZ', 'UTC') AS occurred_at, toString(e.value) AS value,
   formatDateTime(e.received, '%FT%T.%fZ', 'UTC') AS received_at, e.partition AS log_partition, toString(e.offset) AS log_offset
 FROM usage_events AS e FINAL INNER JOIN known ON known.part = e.partition
-WHERE e.tenant = {tenant:UInt32} AND e.type = {type:String} AND e.time >= toDateTime({start:UInt32}, 'UTC') AND e.time < toDateTime({end:UInt32}, 'UTC')
+WHERE e.tenant = {tenant:UInt32} AND e.type = {type:String} AND e.time >= toDateTime64({start:UInt32}, 3, 'UTC') AND e.time < toDateTime64({end:UInt32}, 3, 'UTC')
   AND e.offset < known.next
 ORDER BY e.time, e.source, e.id
 LIMIT {limit:UInt32} OFFSET {skip:UInt32}

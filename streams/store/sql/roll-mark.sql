@@ -10,6 +10,6 @@ LEFT JOIN (
   FROM samples FINAL
   WHERE (tenant, toStartOfHour(time)) IN (SELECT arrayJoin(arrayZip({tenants:Array(UInt32)}, arrayMap(h -> toDateTime(h, 'UTC'), {hours:Array(UInt32)}))))
     AND toStartOfHour(time) BETWEEN toDateTime({fromHour:UInt32}, 'UTC') AND toDateTime({toHour:UInt32}, 'UTC')
-    AND time >= toDateTime({fromHour:UInt32}, 'UTC') AND time < toDateTime({toHour:UInt32} + 3600, 'UTC')
+    AND time >= toDateTime64({fromHour:UInt32}, 3, 'UTC') AND time < toDateTime64({toHour:UInt32} + 3600, 3, 'UTC')
   GROUP BY tenant, bucket
 ) AS counted ON asked.tenant = counted.tenant AND asked.bucket = counted.bucket

@@ -14,7 +14,7 @@ FROM (
   FROM samples FINAL
   WHERE (tenant, toStartOfHour(time)) IN (SELECT arrayJoin(arrayZip({tenants:Array(UInt32)}, arrayMap(h -> toDateTime(h, 'UTC'), {hours:Array(UInt32)}))))
     AND toStartOfHour(time) BETWEEN toDateTime({fromHour:UInt32}, 'UTC') AND toDateTime({toHour:UInt32}, 'UTC')
-    AND time >= toDateTime({fromHour:UInt32}, 'UTC') AND time < toDateTime({toHour:UInt32} + 3600, 'UTC')
+    AND time >= toDateTime64({fromHour:UInt32}, 3, 'UTC') AND time < toDateTime64({toHour:UInt32} + 3600, 3, 'UTC')
     AND series % {parts:UInt32} = {part:UInt32}
     AND bitAnd(flags, 1) = 0 AND isFinite(value)
   GROUP BY tenant, series, bucket

@@ -3,6 +3,6 @@ SELECT tenant, toUnixTimestamp(toStartOfHour(Timestamp)) AS hour, uniqExact(Serv
 FROM log_records
 WHERE tenant IN (SELECT tenant FROM keys)
   AND toStartOfHour(Timestamp) BETWEEN toDateTime({fromHour:UInt32}, 'UTC') AND toDateTime({toHour:UInt32}, 'UTC')
-  AND Timestamp >= toDateTime({fromHour:UInt32}, 'UTC') AND Timestamp < toDateTime({toHour:UInt32} + 3600, 'UTC')
+  AND Timestamp >= toDateTime64({fromHour:UInt32}, 9, 'UTC') AND Timestamp < toDateTime64({toHour:UInt32} + 3600, 9, 'UTC')
   AND (tenant, toStartOfHour(Timestamp), ServiceName, Timestamp, hash) IN (SELECT tenant, toStartOfHour(time), service, time, hash FROM keys)
 GROUP BY tenant, hour

@@ -4,6 +4,6 @@ SELECT tenant, toUnixTimestamp(toStartOfHour(time)) AS hour, uniqExact(series, t
 FROM {table:Identifier}
 WHERE tenant IN (SELECT tenant FROM keys)
   AND toStartOfHour(time) BETWEEN toDateTime({fromHour:UInt32}, 'UTC') AND toDateTime({toHour:UInt32}, 'UTC')
-  AND time >= toDateTime({fromHour:UInt32}, 'UTC') AND time < toDateTime({toHour:UInt32} + 3600, 'UTC')
+  AND time >= toDateTime64({fromHour:UInt32}, 3, 'UTC') AND time < toDateTime64({toHour:UInt32} + 3600, 3, 'UTC')
   AND (tenant, toStartOfHour(time), series, time) IN (SELECT tenant, toStartOfHour(time), series, time FROM keys)
 GROUP BY tenant, hour
