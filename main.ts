@@ -61,6 +61,9 @@ npm start -- [options]
   --check-config     read the configuration, report every mistake, exit
   --print-config     print the configuration in force, secrets redacted, exit
   --list-modules     print modules, what they require, and the aliases, exit
+
+Environment: PULSE_HTTP_PORT (8000), PULSE_OTLP_HTTP_PORT (4318), PULSE_HOST (127.0.0.1), PULSE_LOG_LEVEL (info), PULSE_DEMO_DAYS (100),
+PULSE_DEMO_TENANTS (12), PULSE_AGENT (on: measure this machine), PULSE_POSTGRES_URL, PULSE_TLS_CERT, PULSE_TLS_KEY; port 0 picks a free one.
 `;
 
 function definitions(host: HttpProcess): ModuleDefinition[] {

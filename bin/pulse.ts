@@ -43,7 +43,8 @@ function serverAction<Options extends { json?: boolean }>(
 /** What the caller can correct: refused here, or by the server as a bad request. */
 function isWrongInput(error: unknown): boolean {
   return (
-    error instanceof ZodError || (error instanceof AppError && error.code === 'cli.refused' && error.status === 400)
+    error instanceof ZodError ||
+    (error instanceof AppError && error.code === 'cli.refused' && [400, 404, 409, 422].includes(error.status))
   );
 }
 

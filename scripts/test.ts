@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { sourceFiles } from '../tests/architecture/source-files.ts';
 
 /**
  * Runs the test suites and ends by naming those that were not run.
@@ -27,9 +27,7 @@ const args = process.argv.slice(2);
 const only = (flag: string) => args.includes(flag);
 const rest = args.filter((arg) => !['--servers', '--fault'].includes(arg));
 
-const serverSuites = readdirSync(root, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.servers.test.ts') && !file.includes('node_modules'))
-  .toSorted();
+const serverSuites = sourceFiles(root).filter((file) => file.endsWith('.servers.test.ts'));
 
 let passed: boolean;
 if (only('--servers')) passed = run('tests against real servers', vitest('--project', 'servers', ...rest));

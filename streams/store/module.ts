@@ -14,7 +14,7 @@ export const storeModule: ModuleDefinition = defineModule({
   description: 'time-series store on the embedded ClickHouse engine',
   requires: [],
   config: z.strictObject({
-    memoryMiB: z.int().min(256).max(65_536).default(700),
+    memoryMiB: z.int().min(256).max(65_536).default(450),
     connections: z.int().min(2).max(16).default(4),
   }),
   create(config, services) {

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
+import { sourceFiles } from './source-files.ts';
 
 /** Folders of the project and the project's own packages that each may import; npm packages and Node are free unless {@link pureFolders} says otherwise. */
 const folders: Readonly<Record<string, readonly RegExp[]>> = {
@@ -42,9 +43,8 @@ const importPattern = /(?:\bfrom\s+|\bimport\s+|\bimport\(\s*)['"]([^'"]+)['"]/g
 
 /** Reads every TypeScript file below `root` with what it imports. */
 export function readSources(root: string): SourceFile[] {
-  return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .map((path) => path.split(sep).join('/'))
-    .filter((path) => /\.tsx?$/.test(path) && !/(^|\/)(node_modules|dist|data|fixtures)\//.test(path))
+  return sourceFiles(root)
+    .filter((path) => /\.tsx?$/.test(path))
     .map((path) => {
       const text = readFileSync(join(root, path), 'utf8').replaceAll(/^\s*(\/\/|\*|\/\*).*$/gm, '');
       return { path, text, imports: [...text.matchAll(importPattern)].map((match) => match[1] ?? '') };

@@ -1,15 +1,14 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { sourceFiles } from './source-files.ts';
 
 const root = join(import.meta.dirname, '../..');
 
 /** Columns of type DateTime64: a DateTime bound prunes their last sub-second values away (streams/store/README.md). */
 const secondBound = /\b(?:[a-z]\.)?(?:time|Timestamp)\s*(?:<|>|<=|>=)\s*toDateTime\(/;
 
-const sqlFiles = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
-  (file) => file.endsWith('.sql') && !/(^|\/)(node_modules|dist)\//.test(file),
-);
+const sqlFiles = sourceFiles(root).filter((file) => file.endsWith('.sql'));
 
 test('no query compares a DateTime64 column with a DateTime bound', () => {
   const lines = sqlFiles.flatMap((file) =>
