@@ -1,2 +1,3 @@
+export { PulseExportError } from './failures.ts';
 export { PulseOptionError, type PulseOptions } from './options.ts';
 export { type Pulse, startPulse } from './pulse.ts';

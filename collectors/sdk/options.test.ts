@@ -8,7 +8,7 @@ describe('checkOptions', () => {
     const checked = checkOptions(
       {
         ...good,
-        tenantId: 'isp-alpha',
+        tenantId: 'isp-mine',
         region: 'eu-west',
         serviceVersion: '1.2.3',
         attributes: { 'service.name': 'x', room: '7' },
@@ -24,7 +24,7 @@ describe('checkOptions', () => {
       'service.instance.id': 'host-1',
       'service.version': '1.2.3',
       'cloud.region': 'eu-west',
-      'dotmac.tenant.id': 'isp-alpha',
+      'dotmac.tenant.id': 'isp-mine',
     });
   });
 
@@ -43,6 +43,7 @@ describe('checkOptions', () => {
     ['tenantId', { tenantId: 'ISP Alpha' }],
     ['metricIntervalMs', { metricIntervalMs: 10 }],
     ['metricIntervalMs', { metricIntervalMs: Number.NaN }],
+    ['onError', { onError: 'print' as never }],
     ['attributes.a', { attributes: { a: '' } }],
   ] as [string, Partial<PulseOptions>][])('names the wrong option %s', (field, wrong) => {
     const run = () => checkOptions({ ...good, ...wrong }, 'h');

@@ -1,3 +1,5 @@
+import type { PulseExportError } from './failures.ts';
+
 /** What {@link startPulse} takes. */
 export interface PulseOptions {
   /** Base address of Pulse's OTLP/HTTP port, without a signal path: `https://pulse.example:4318`. */
@@ -22,6 +24,8 @@ export interface PulseOptions {
    * False keeps the process's own OpenTelemetry set-up untouched: only what `meter`, `tracer` and `logger` give is sent.
    */
   readonly global?: boolean | undefined;
+  /** Takes each failed export; without it, stderr gets a line at the first of a kind and then one a minute with a count. */
+  readonly onError?: ((error: PulseExportError) => void) | undefined;
 }
 
 export interface CheckedOptions {
@@ -30,6 +34,7 @@ export interface CheckedOptions {
   readonly resource: Readonly<Record<string, string>>;
   readonly metricIntervalMs: number;
   readonly global: boolean;
+  readonly onError: ((error: PulseExportError) => void) | undefined;
 }
 
 /** An option that cannot be used. *Shape* `code` is `sdk.option_invalid`, or `sdk.already_started`; `field` names the option. */
@@ -59,6 +64,9 @@ export function checkOptions(options: PulseOptions, hostName: string): CheckedOp
   if (!KEY.test(apiKey)) {
     throw new PulseOptionError('apiKey', 'has characters that no Pulse key has (blanks or quotes copied along?)');
   }
+  if (options.onError !== undefined && typeof options.onError !== 'function') {
+    throw new PulseOptionError('onError', 'a function is needed');
+  }
   const named: Record<string, string | undefined> = {
     'service.namespace': 'dotmac',
     'service.name': text(options.serviceName, 'serviceName'),
@@ -75,6 +83,7 @@ export function checkOptions(options: PulseOptions, hostName: string): CheckedOp
     resource,
     metricIntervalMs: checkInterval(options.metricIntervalMs),
     global: options.global ?? true,
+    onError: options.onError,
   };
 }
 

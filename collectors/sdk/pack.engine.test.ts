@@ -56,6 +56,11 @@ beforeAll(async () => {
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
       const packed = Buffer.concat(parts);
+      if (request.headers.authorization !== 'Bearer key-1') {
+        response.writeHead(401, { 'content-type': 'application/json' });
+        response.end('{"code":16,"message":"access.unauthenticated: the bearer credential is not known"}');
+        return;
+      }
       arrived.push({
         path: request.url ?? '',
         headers: request.headers,
@@ -74,7 +79,7 @@ afterAll(async () => {
 
 const PROGRAM = `
 import { startPulse } from '@dotmac/pulse-sdk';
-const pulse = startPulse({ endpoint: process.argv[2], apiKey: 'key-1', serviceName: 'api', serviceVersion: '9', instanceId: 'i-1',
+const pulse = startPulse({ endpoint: process.argv[2], apiKey: process.argv[3], serviceName: 'api', serviceVersion: '9', instanceId: 'i-1',
   tenantId: 'isp-packed', region: 'eu-west', metricIntervalMs: 60000 });
 pulse.meter('m').createCounter('dotmac.logins').add(3);
 pulse.tracer('t').startSpan('sign in').end();
@@ -107,11 +112,13 @@ it('the packed SDK installs in an empty folder and sends all three signals from 
   });
   writeFileSync(join(consumer, 'program.js'), PROGRAM);
   const installed = readdirSync(join(consumer, 'node_modules/@dotmac/pulse-sdk/dist'));
-  expect(installed.sort()).toEqual(['index.d.ts', 'index.js', 'options.d.ts', 'options.js', 'pulse.d.ts', 'pulse.js']);
+  expect(installed.sort()).toEqual(
+    ['failures', 'index', 'options', 'pulse'].flatMap((name) => [`${name}.d.ts`, `${name}.js`]),
+  );
 
   await typeCheck(consumer);
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const printed = await run(node, ['program.js', endpoint], { cwd: consumer, env: environment });
+  const printed = await run(node, ['program.js', endpoint, 'key-1'], { cwd: consumer, env: environment });
   expect(Number(printed.stdout.slice(1).split('.')[0])).toBeGreaterThanOrEqual(20);
 
   expect(arrived.map((request) => request.path).sort()).toEqual(['/v1/logs', '/v1/metrics', '/v1/traces']);
@@ -134,6 +141,19 @@ it('the packed SDK installs in an empty folder and sends all three signals from 
   expect(bodies.get('/v1/metrics')).toContain('dotmac.logins');
   expect(bodies.get('/v1/traces')).toContain('sign in');
   expect(bodies.get('/v1/logs')).toContain('hello');
+
+  const refused = await run(node, ['program.js', endpoint, 'wrong'], { cwd: consumer, env: environment }).then(
+    () => ({ code: 0, stderr: '' }),
+    (error: { code: number; stderr: string }) => error,
+  );
+  expect(refused.code).toBe(1);
+  const lines = refused.stderr.split('\n').filter((line) => line.startsWith('pulse-sdk: '));
+  expect(lines.sort()).toEqual(
+    ['logs', 'metrics', 'traces'].map(
+      (signal) =>
+        `pulse-sdk: nothing was stored: ${endpoint}/v1/${signal} answered 401 access.unauthenticated: the bearer credential is not known`,
+    ),
+  );
 });
 
 /** Packs a copy, so that the workspace's own manifest is never seen changed by programs that run meanwhile. */

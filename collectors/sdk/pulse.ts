@@ -21,6 +21,7 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { FailureLog } from './failures.ts';
 import { type CheckedOptions, checkOptions, PulseOptionError, type PulseOptions } from './options.ts';
 
 /** A running connection to Pulse. */
@@ -28,9 +29,9 @@ export interface Pulse {
   meter(name: string, version?: string): Meter;
   tracer(name: string, version?: string): Tracer;
   logger(name: string, version?: string): Logger;
-  /** Sends everything recorded so far. *Errors* rejects when Pulse could not be reached or refused. */
+  /** Sends everything recorded so far. *Errors* rejects with {@link PulseExportError} when Pulse could not be reached or refused. */
   forceFlush(): Promise<void>;
-  /** Sends the rest and stops; further calls do nothing. *Errors* rejects when the rest could not be sent. */
+  /** Sends the rest and stops; further calls give the same promise. *Errors* rejects with {@link PulseExportError} when the rest did not arrive. */
   shutdown(): Promise<void>;
 }
 
@@ -46,6 +47,25 @@ class FreshGaugeExporter extends OTLPMetricExporter {
   }
 }
 
+/**
+ * Its `shutdown` alone of the three signals rejects, and the process-wide set-up then stops waiting for the other two. So it is kept until all are done.
+ */
+class PatientSpanProcessor extends BatchSpanProcessor {
+  #failed: { readonly error: unknown } | undefined;
+
+  override async shutdown(): Promise<void> {
+    try {
+      await super.shutdown();
+    } catch (error) {
+      this.#failed = { error };
+    }
+  }
+
+  throwFailure(): void {
+    if (this.#failed !== undefined) throw this.#failed.error;
+  }
+}
+
 interface Providers {
   meter(name: string, version?: string): Meter;
   tracer(name: string, version?: string): Tracer;
@@ -55,7 +75,7 @@ interface Providers {
 
 interface Pipelines {
   readonly reader: PeriodicExportingMetricReader;
-  readonly spans: BatchSpanProcessor;
+  readonly spans: PatientSpanProcessor;
   readonly records: BatchLogRecordProcessor;
 }
 
@@ -70,7 +90,12 @@ export function startPulse(options: PulseOptions): Pulse {
     .merge(detectResources({ detectors: [envDetector] }))
     .merge(resourceFromAttributes(checked.resource));
   if (checked.global) refuseSecondGlobal();
-  const pipelines = createPipelines(checked);
+  const failures = new FailureLog({
+    onError: checked.onError,
+    writeLine: (line) => process.stderr.write(`${line}\n`),
+    nowMs: () => performance.now(),
+  });
+  const pipelines = createPipelines(checked, failures);
   const providers = checked.global ? startGlobal(resource, pipelines) : startIsolated(resource, pipelines);
   let stopped: Promise<void> | undefined;
   return {
@@ -78,30 +103,58 @@ export function startPulse(options: PulseOptions): Pulse {
     tracer: providers.tracer,
     logger: providers.logger,
     forceFlush: async () => {
-      if (stopped !== undefined) return;
-      await Promise.all([pipelines.reader.forceFlush(), pipelines.spans.forceFlush(), pipelines.records.forceFlush()]);
+      if (stopped === undefined) await failures.during(() => flush(pipelines));
     },
     shutdown: () => {
-      stopped ??= providers.shutdown();
+      stopped ??= failures.during(async () => {
+        await providers.shutdown();
+        pipelines.spans.throwFailure();
+      });
       return stopped;
     },
   };
 }
 
-function createPipelines(options: CheckedOptions): Pipelines {
+/** Waits for all three signals even if one fails. */
+async function flush({ reader, spans, records }: Pipelines): Promise<void> {
+  const ended = await Promise.allSettled([reader.forceFlush(), spans.forceFlush(), records.forceFlush()]);
+  for (const end of ended) if (end.status === 'rejected') throw end.reason;
+}
+
+interface Exporter<Items, Result extends { readonly error?: Error }> {
+  export(items: Items, done: (result: Result) => void): void;
+}
+
+/** The SDK tells failed exports to `diag` only, which is silent unless the program sets a logger. */
+function watched<Items, Result extends { readonly error?: Error }, E extends Exporter<Items, Result>>(
+  exporter: E & Exporter<Items, Result>,
+  url: string,
+  failures: FailureLog,
+): E {
+  const send = exporter.export.bind(exporter);
+  exporter.export = (items, done) =>
+    send(items, (result) => {
+      if (result.error !== undefined) failures.add(url, result.error);
+      done(result);
+    });
+  return exporter;
+}
+
+function createPipelines(options: CheckedOptions, failures: FailureLog): Pipelines {
   const connection = (signal: string) => ({
     url: `${options.endpoint}/v1/${signal}`,
     headers: { Authorization: `Bearer ${options.apiKey}` },
     compression: CompressionAlgorithm.GZIP,
   });
+  const [toMetrics, toTraces, toLogs] = [connection('metrics'), connection('traces'), connection('logs')];
   return {
     reader: new PeriodicExportingMetricReader({
-      exporter: new FreshGaugeExporter(connection('metrics')),
+      exporter: watched(new FreshGaugeExporter(toMetrics), toMetrics.url, failures),
       exportIntervalMillis: options.metricIntervalMs,
       exportTimeoutMillis: Math.min(options.metricIntervalMs, 30_000),
     }),
-    spans: new BatchSpanProcessor({ exporter: new OTLPTraceExporter(connection('traces')) }),
-    records: new BatchLogRecordProcessor({ exporter: new OTLPLogExporter(connection('logs')) }),
+    spans: new PatientSpanProcessor({ exporter: watched(new OTLPTraceExporter(toTraces), toTraces.url, failures) }),
+    records: new BatchLogRecordProcessor({ exporter: watched(new OTLPLogExporter(toLogs), toLogs.url, failures) }),
   };
 }
 
