@@ -169,9 +169,7 @@ describe('fleet', () => {
     await row.getByText('€3,421.07').waitFor();
     expect(await row.getByText('€3,421.07').getAttribute('title')).toContain('3421.07 EUR');
     const failed = page.getByRole('row', { name: /Lumen Valley/ });
-    expect(await failed.locator('[title="no price for bandwidth_p95 (billing.price_missing)"]').textContent()).toBe(
-      '–',
-    );
+    expect(await failed.locator('[title="no rate card is in force (billing.no_rate_card)"]').textContent()).toBe('–');
     const unmeasured = page.getByRole('row', { name: /Blue Reef/ });
     expect(await unmeasured.getByText('not measured', { exact: true }).count()).toBe(1);
     expect(await unmeasured.locator('[title="No measurement of active customers yet"]').textContent()).toBe('–');
@@ -204,13 +202,13 @@ describe('fleet', () => {
   test('bills that cannot be read leave the rest standing and are never shown as zero', async () => {
     server.state.failures.set('/billing/invoices', {
       status: 400,
-      code: 'billing.rate_card_missing',
+      code: 'billing.no_rate_card',
       detail: 'no rate card',
     });
     await signIn(operatorToken);
     await page.getByText('Bills could not be read').waitFor();
     const row = page.getByRole('row', { name: /Northwind Fibre/ });
-    expect(await row.locator('[title*="billing.rate_card_missing"]').textContent()).toBe('–');
+    expect(await row.locator('[title*="billing.no_rate_card"]').textContent()).toBe('–');
   });
 
   test('slow answers show rows of the right size first', async () => {
@@ -234,6 +232,19 @@ describe('fleet', () => {
     expect(Date.now() - started).toBeLessThan(3000);
   });
 });
+
+/** Counts the coloured pixels of the first chart: grid and axes are grey. */
+const colouredPixels = `(() => {
+  const canvas = document.querySelector('.charts canvas');
+  if (canvas === null) return 0;
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    const rgb = [data[at], data[at + 1], data[at + 2]];
+    if (data[at + 3] > 200 && Math.max(...rgb) - Math.min(...rgb) > 60) count += 1;
+  }
+  return count;
+})()`;
 
 describe('tenant', () => {
   test('the evidence of a line is loaded, recomputed from all its rows and agrees', async () => {
@@ -298,6 +309,59 @@ describe('tenant', () => {
     await signIn(operatorToken, '/tenants/northwind-fibre');
     await page.getByText('This chart could not be read').first().waitFor();
     await page.getByText('Total so far').waitFor();
+  });
+
+  test('a page whose program does not arrive says so instead of nothing, and a reload brings it', async () => {
+    await page.route('**/assets/tenant-page-*.js', (route) => route.abort());
+    await signIn(operatorToken, '/tenants/northwind-fibre');
+    await page.getByText('This page could not be shown').waitFor();
+    await page.getByText('web.page_not_loaded').waitFor();
+    await page.getByRole('link', { name: 'Fleet' }).first().click();
+    await page.getByRole('heading', { name: '9 of 12 healthy' }).waitFor();
+    await page.goBack();
+    await page.unroute('**/assets/tenant-page-*.js');
+    await page.getByRole('button', { name: 'Reload' }).click();
+    await page.getByText('Total so far').waitFor();
+  });
+
+  test('a page that throws while it is drawn says what failed', async () => {
+    await page.route('**/api/v1/tenants/northwind-fibre', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), timeZone: 'Mars/Olympus' } });
+    });
+    await signIn(operatorToken, '/tenants/northwind-fibre');
+    await page.getByText(/Mars\/Olympus/).waitFor();
+    await page.getByRole('button', { name: 'Reload' }).waitFor();
+  });
+
+  test('the first minutes of a tenant are drawn with the reason why there is no forecast, and what is empty names its metric', async () => {
+    const reason = 'no whole day of this metric is stored';
+    await page.route('**/api/v1/analytics/forecast?*', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), history: [], forecast: [], reason } });
+    });
+    await page.route('**/api/v1/telemetry/metrics/range?*', async (route) => {
+      const metric = new URL(route.request().url()).searchParams.get('metric') ?? '';
+      const points = [[Math.floor(Date.now() / 300_000) * 300_000 - 300_000, 120]];
+      const series = metric === 'dotmac.customers.active' ? [{ attributes: {}, points }] : [];
+      await route.fulfill({ json: { metric, unit: '{customer}', series } });
+    });
+    await signIn(operatorToken, '/tenants/northwind-fibre');
+    const chart = page.getByRole('figure', { name: 'Active customers and the next 30 days' });
+    await chart.getByText(`No forecast: ${reason}`).waitFor();
+    // A single point has no line: without its dot the plot would look empty.
+    const painted = () => page.evaluate<number>(colouredPixels);
+    await expect.poll(painted).toBeGreaterThan(4);
+    await chart.getByRole('button', { name: /^Table of/ }).click();
+    await chart.getByRole('cell', { name: '120' }).waitFor();
+    for (const [metric, shown] of [
+      ['http.server.request.duration', 'requests'],
+      ['container.cpu.usage', 'CPU'],
+      ['dotmac.network.interface.io', 'traffic'],
+      ['dotmac.storage.usage', 'storage'],
+      ['dotmac.health.status', 'health'],
+    ])
+      expect(await page.getByText(`Nothing measured in this time. Send ${metric} to see ${shown}.`).count()).toBe(1);
   });
 
   test('an unknown tenant is refused with its code', async () => {

@@ -79,7 +79,7 @@ function checked<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
 const list = <T>(items: T[]) => ({ items, nextCursor: null });
 
 // The running period of one tenant cannot be worked out: the others must stand.
-const draftFailure = { tenant: 'lumen-valley', code: 'billing.price_missing', detail: 'no price for bandwidth_p95' };
+const draftFailure = { tenant: 'lumen-valley', code: 'billing.no_rate_card', detail: 'no rate card is in force' };
 
 function drafts(rows: readonly FleetRow[], period: string): Invoice[] {
   return rows

@@ -12,6 +12,7 @@ import { BrowserRouter } from 'react-router';
 import { AppError } from 'streams/contract';
 import { SessionProvider } from './api/session.tsx';
 import { App } from './app.tsx';
+import { ErrorBoundary } from './components/error-boundary.tsx';
 import { repairNavigatorLanguage } from './format/locale.ts';
 import { startTheme } from './theme/theme.ts';
 
@@ -34,13 +35,15 @@ const root = document.getElementById('root');
 if (root === null) throw new Error('invariant: index.html has a root');
 createRoot(root).render(
   <StrictMode>
-    <QueryClientProvider client={client}>
-      <SessionProvider>
-        {/* Without transitions the address follows each key press at once; a field that shows it would lose letters otherwise. */}
-        <BrowserRouter useTransitions={false}>
-          <App />
-        </BrowserRouter>
-      </SessionProvider>
-    </QueryClientProvider>
+    <ErrorBoundary what="The portal could not be shown">
+      <QueryClientProvider client={client}>
+        <SessionProvider>
+          {/* Without transitions the address follows each key press at once; a field that shows it would lose letters otherwise. */}
+          <BrowserRouter useTransitions={false}>
+            <App />
+          </BrowserRouter>
+        </SessionProvider>
+      </QueryClientProvider>
+    </ErrorBoundary>
   </StrictMode>,
 );

@@ -31,6 +31,17 @@ function timeLabels(timeZone: string) {
   };
 }
 
+/** Points without a neighbour: no line leads to them, so they are dots or they are not seen. */
+function isolated(plot: uPlot, seriesIndex: number): number[] | null {
+  const values = plot.data[seriesIndex] ?? [];
+  const alone: number[] = [];
+  values.forEach((value, index) => {
+    const joined = (values[index - 1] ?? null) !== null || (values[index + 1] ?? null) !== null;
+    if ((value ?? null) !== null && !joined) alone.push(index);
+  });
+  return alone.length === 0 ? null : alone;
+}
+
 /** Line and, for a forecast, the two invisible edges of its band, in the order of the data columns. */
 function seriesOptions(lines: readonly ChartSeries[]): { series: uPlot.Series[]; bands: uPlot.Band[] } {
   const shown = lines.map((line): uPlot.Series => {
@@ -39,7 +50,7 @@ function seriesOptions(lines: readonly ChartSeries[]): { series: uPlot.Series[];
       label: line.label,
       stroke,
       width: 1.6,
-      points: { show: false },
+      points: { show: false, size: 5, fill: stroke, filter: isolated },
       spanGaps: false,
       ...(line.dashed === true ? { dash: [6, 4] } : {}),
       ...(line.filled === true ? { fill: tokenColour(line.colour, 0.12) } : {}),

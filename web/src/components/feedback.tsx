@@ -39,6 +39,8 @@ export function ErrorState(props: {
   readonly what: string;
   readonly error: unknown;
   readonly onRetry: () => void;
+  /** Word on the button where it does more than try again. */
+  readonly action?: string;
   readonly compact?: boolean;
 }) {
   const { what, error, onRetry } = props;
@@ -60,7 +62,7 @@ export function ErrorState(props: {
         </p>
       </div>
       <button type="button" className="button" onClick={onRetry}>
-        Try again
+        {props.action ?? 'Try again'}
       </button>
     </div>
   );

@@ -1,12 +1,12 @@
 import { memo } from 'react';
 import { Sparkline } from '../../components/sparkline.tsx';
 import { Status, type Tone } from '../../components/status.tsx';
-import { formatAttainment, formatBudget, formatCount, formatPercent } from '../../format/figure.ts';
+import { formatAttainment, formatCount } from '../../format/figure.ts';
 import { missing } from '../../format/locale.ts';
 import { formatMoney } from '../../format/money.ts';
 import { formatInstant, formatRelative } from '../../format/time.ts';
 import type { FleetEntry, HealthState } from './fleet-rows.ts';
-import { isBreaching } from './fleet-rows.ts';
+import { budgetText, isBreaching } from './fleet-rows.ts';
 
 export const healthWords: Record<HealthState, { word: string; tone: Tone }> = {
   up: { word: 'Healthy', tone: 'good' },
@@ -50,15 +50,6 @@ export function AttainmentCell({ entry }: { readonly entry: FleetEntry }) {
       <small className={isBreaching(entry) ? 'tone-critical' : undefined}>{budgetText(entry)}</small>
     </span>
   );
-}
-
-function budgetText(entry: FleetEntry): string {
-  const seconds = entry.budgetRemainingSeconds ?? null;
-  if (seconds !== null) return seconds < 0 ? `${formatBudget(-seconds)} over` : `${formatBudget(seconds)} left`;
-  if (entry.budgetRemaining === null) return 'budget unknown';
-  return entry.budgetRemaining < 0
-    ? `${formatPercent(-entry.budgetRemaining)} over budget`
-    : `${formatPercent(entry.budgetRemaining)} budget left`;
 }
 
 /** Active customers with the trend of their daily mean. */

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { fleetOf, invoiceOf } from '../../../mock/fixtures.ts';
 import {
   billTotals,
+  budgetText,
   filterEntries,
   fleetSentence,
   isBreaching,
@@ -81,4 +82,16 @@ test('a malformed address gives the usual order', () => {
     key: 'health',
     descending: false,
   });
+});
+
+test('a budget that is small because little was measured does not read as used up', () => {
+  const [row] = rows;
+  if (row === undefined) throw new Error('invariant: there is a row');
+  const say = (budgetRemaining: number, budgetRemainingSeconds: number) =>
+    budgetText({ ...row, budgetRemaining, budgetRemainingSeconds });
+  expect(say(1, 0)).toBe('little measured yet');
+  expect(say(0.0002, 0)).toBe('< 0.1 min left');
+  expect(say(0, 0)).toBe('0.0 min left');
+  expect(say(0.9, 1200)).toBe('20 min left');
+  expect(say(-0.5, -600)).toBe('10 min over');
 });

@@ -1,5 +1,6 @@
 import type { DecisionView, FleetRow, Invoice, Tenant } from 'streams/contract';
 import { addDecimals, compareDecimals } from '../../format/decimal.ts';
+import { formatBudget, formatPercent } from '../../format/figure.ts';
 import { formatMoney } from '../../format/money.ts';
 
 /** A tenant with the figures of three answers side by side; null where its answer is missing. */
@@ -110,6 +111,19 @@ export function filterEntries(
 /** Whether the error budget of the period is overspent. */
 export function isBreaching(entry: FleetRow): boolean {
   return entry.budgetRemaining !== null && entry.budgetRemaining < 0;
+}
+
+/** What is left of the error budget, or how far it is overspent; a budget that is small because little was measured never reads as used up. */
+export function budgetText({ budgetRemaining: left, budgetRemainingSeconds }: FleetRow): string {
+  const seconds = budgetRemainingSeconds ?? null;
+  if (seconds === null) {
+    if (left === null) return 'budget unknown';
+    return left < 0 ? `${formatPercent(-left)} over budget` : `${formatPercent(left)} budget left`;
+  }
+  if (seconds < 0) return `${formatBudget(-seconds)} over`;
+  if (seconds < 6 && left !== null && left >= 0.5) return 'little measured yet';
+  if (seconds < 1 && left !== null && left > 0) return '< 0.1 min left';
+  return `${formatBudget(seconds)} left`;
 }
 
 /** The state of the fleet in one sentence; empty when there is no tenant. */

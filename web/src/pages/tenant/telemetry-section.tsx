@@ -55,6 +55,7 @@ export function TelemetrySection({ tenant }: { readonly tenant: Tenant }) {
         <MetricChart
           {...context}
           title={`CPU in use, of ${limits.cpu} in the ${tenant.tier} tier`}
+          fills="CPU"
           unit="cores"
           metrics={[
             { metric: 'container.cpu.usage', aggregate: 'avg', label: 'CPU', colour: 'series-1', filled: true },
@@ -64,6 +65,7 @@ export function TelemetrySection({ tenant }: { readonly tenant: Tenant }) {
         <MetricChart
           {...context}
           title="Requests"
+          fills="requests"
           unit="req/s"
           metrics={[
             {
@@ -78,6 +80,7 @@ export function TelemetrySection({ tenant }: { readonly tenant: Tenant }) {
         <MetricChart
           {...context}
           title="Response time, 95th percentile"
+          fills="response times"
           unit="ms"
           scale={1000}
           metrics={[{ metric: 'http.server.request.duration', aggregate: 'p95', label: 'p95', colour: 'series-4' }]}
@@ -85,6 +88,7 @@ export function TelemetrySection({ tenant }: { readonly tenant: Tenant }) {
         <MetricChart
           {...context}
           title="Network traffic"
+          fills="traffic"
           unit="Mbit/s"
           scale={8 / 1e6}
           metrics={[
@@ -100,6 +104,7 @@ export function TelemetrySection({ tenant }: { readonly tenant: Tenant }) {
         <MetricChart
           {...context}
           title={`Storage, of ${limits.storageGb} GB in the ${tenant.tier} tier`}
+          fills="storage"
           unit="GB"
           scale={1 / gib}
           metrics={[
@@ -114,10 +119,13 @@ export function TelemetrySection({ tenant }: { readonly tenant: Tenant }) {
 
 interface MetricChartProps extends ChartContext {
   readonly title: string;
+  /** What the reader sees once the metric is sent. */
+  readonly fills: string;
   readonly unit: string;
   readonly scale?: number;
   readonly metrics: readonly (RangeRequest & { label: string; colour: string; filled?: boolean })[];
   readonly limit?: { readonly label: string; readonly value: number };
+  readonly note?: string;
 }
 
 function labelOf(attributes: Record<string, string>, fallback: string): string {
@@ -153,7 +161,13 @@ function MetricChart(props: MetricChartProps) {
     return [...lines, { label: limit.label, colour: 'critical', dashed: true, continuous: true, points }];
   }, [answer.data, wanted, scale, limit, range.from, range.to]);
   return (
-    <ChartFrame title={props.title} query={answer} empty={series.every((line) => line.points.length === 0)}>
+    <ChartFrame
+      title={props.title}
+      metric={wanted.metric}
+      fills={props.fills}
+      query={answer}
+      empty={series.every((line) => line.points.length === 0)}
+    >
       <TimeChart
         title={props.title}
         unit={props.unit}
@@ -167,6 +181,7 @@ function MetricChart(props: MetricChartProps) {
         zeroBased
         stale={answer.isPlaceholderData}
         onZoom={props.onZoom}
+        {...(props.note === undefined ? {} : { note: props.note })}
       />
     </ChartFrame>
   );
@@ -175,6 +190,8 @@ function MetricChart(props: MetricChartProps) {
 /** The size of a chart in every state: loading, failed, empty, drawn. */
 function ChartFrame(props: {
   readonly title: string;
+  readonly metric: string;
+  readonly fills: string;
   readonly query: { readonly data: unknown; readonly error: unknown; readonly refetch: () => unknown };
   readonly empty: boolean;
   readonly children: ReactNode;
@@ -188,7 +205,9 @@ function ChartFrame(props: {
       </figcaption>
       {query.data !== undefined ? (
         <div className="chart-empty" style={{ minHeight: chartHeight }}>
-          Nothing was measured in this time. Choose a longer range, or check that the instance sends this metric.
+          <p>
+            Nothing measured in this time. Send <code>{props.metric}</code> to see {props.fills}.
+          </p>
         </div>
       ) : query.error !== null ? (
         <div className="chart-empty" style={{ minHeight: chartHeight }}>
@@ -209,7 +228,8 @@ function ChartFrame(props: {
 const dayMs = 86_400_000;
 const customersMetric = 'dotmac.customers.active';
 
-function ForecastChart({ tenant, onZoom }: ChartContext) {
+function ForecastChart(props: ChartContext) {
+  const { tenant, onZoom } = props;
   const { token } = useSession();
   const answer = useQuery(forecastQuery(token, tenant.id, customersMetric, 30));
   const series = useMemo((): ChartSeries[] => {
@@ -232,8 +252,21 @@ function ForecastChart({ tenant, onZoom }: ChartContext) {
   const from = answer.data?.history[0]?.[0] ?? Date.now() - 90 * dayMs;
   const to = answer.data?.forecast.at(-1)?.time ?? Date.now();
   const title = 'Active customers and the next 30 days';
+  // Before the first whole day there is no daily history: what was measured so far is shown instead.
+  if (answer.data?.history.length === 0) {
+    return (
+      <MetricChart
+        {...props}
+        title={title}
+        fills="customers"
+        unit="customers"
+        metrics={[{ metric: customersMetric, aggregate: 'avg', label: 'measured', colour: 'series-1' }]}
+        note={`No forecast: ${answer.data.reason}`}
+      />
+    );
+  }
   return (
-    <ChartFrame title={title} query={answer} empty={series.every((line) => line.points.length === 0)}>
+    <ChartFrame title={title} metric={customersMetric} fills="customers" query={answer} empty={false}>
       <TimeChart
         title={title}
         unit="customers"
@@ -258,7 +291,13 @@ function HealthTimeline({ tenant, range, stepS }: ChartContext) {
     .map((series) => ({ label: labelOf(series.attributes, 'instance'), points: series.points }))
     .toSorted((a, b) => a.label.localeCompare(b.label));
   return (
-    <ChartFrame title="Health by component" query={answer} empty={tracks.length === 0}>
+    <ChartFrame
+      title="Health by component"
+      metric={wanted.metric}
+      fills="health"
+      query={answer}
+      empty={tracks.length === 0}
+    >
       <figure className={answer.isPlaceholderData ? 'chart stale' : 'chart'}>
         <figcaption>
           <h3>Health by component</h3>
