@@ -76,7 +76,7 @@ afterAll(async () => {
 });
 
 test('what a Python container sends by the program of our page is counted exactly', async () => {
-  const key = await createTenant(pulse, { id: 'isp-alpha' });
+  const key = await createTenant(pulse, { id: 'isp-mine' });
   const source = shownProgram(pulse.otlpHttp) + tracesAndLogs(pulse.otlpHttp);
   const child = spawn(python, ['-c', source], {
     env: { PATH: process.env['PATH'], KEY: key },
