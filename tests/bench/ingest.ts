@@ -131,10 +131,11 @@ async function rolledUp(pulse: PulseProcess): Promise<number> {
   return body.handovers.filter(({ to }) => to === 'rolled_up').reduce((total, { counts }) => total + counts.to, 0);
 }
 
+/** Writes the stored rows to a Native file in the order in which they arrived: request by request, series by series. */
 async function exportSamples(dataDir: string, file: string): Promise<void> {
   const engine = await startEngine(join(dataDir, 'store/engine'));
   const { rows } = await engine.run([
-    `INSERT INTO FUNCTION file('${file}', 'Native') SELECT tenant, series, time, value, start, received, flags, retention_days FROM samples FINAL ORDER BY rand() % 200, time SETTINGS max_block_size = 2000000`,
+    `INSERT INTO FUNCTION file('${file}', 'Native') SELECT tenant, series, time, value, start, received, flags, retention_days FROM samples FINAL ORDER BY intDiv(toUnixTimestamp(time), 400), tenant, series, time SETTINGS max_block_size = 2000000`,
     `SELECT count() AS count FROM file('${file}', 'Native', '${structure.replaceAll("'", "\\'")}')`,
   ]);
   await engine.stop();
