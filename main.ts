@@ -151,7 +151,7 @@ async function supervise(
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      logger.info({ signal }, 'draining');
+      if (ending === undefined) logger.info({ signal }, 'draining');
       void end(0);
     });
   }
