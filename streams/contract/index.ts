@@ -11,6 +11,7 @@ export { Decimal, type Rounding } from './decimal.ts';
 export { Decision, DecisionState, DecisionView, Evidence, Outcome } from './decision.ts';
 export { AppError, invariant, type Problem, toProblem } from './errors.ts';
 export { Fleet, FleetRow } from './fleet.ts';
+export { defaultLimits, TenantLimits } from './limits.ts';
 export { Money, minorDigitsOf } from './money.ts';
 export { PageQuery, pageOf } from './page.ts';
 export { type BillingPeriod, periodAt, periodBefore, periodOf } from './period.ts';

@@ -25,6 +25,10 @@ export interface Envelope {
   readonly part: number;
   readonly parts: number;
   readonly counts: readonly HourCount[];
+  /** How long the tenant keeps this signal, as its limits said at the door: a replay stores the same rows. Absent: the consumer's default. */
+  readonly retentionDays?: number;
+  /** Older than this at received-at is late; absent when the credential may backfill. */
+  readonly lateAfterSeconds?: number;
 }
 
 /** Headers of a record: one JSON value under `pulse`, so that Kafka carries it in one header. */
