@@ -19,7 +19,7 @@ const suite = (
   },
 });
 
-const special = ['engine', 'page', 'servers', 'fault'].map((ending) => `**/*.${ending}.test.ts`);
+const special = ['engine', 'page', 'servers'].map((ending) => `**/*.${ending}.test.ts`);
 
 export default defineConfig({
   test: {
@@ -28,7 +28,6 @@ export default defineConfig({
       suite('engine', ['**/*.engine.test.ts'], 2, 120),
       suite('page', ['**/*.page.test.ts'], 1, 180),
       suite('servers', ['**/*.servers.test.ts'], 1, 600),
-      suite('fault', ['**/*.fault.test.ts'], 1, 1200),
     ],
   },
 });

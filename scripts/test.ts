@@ -5,7 +5,7 @@ import { sourceFiles } from '../tests/architecture/source-files.ts';
 /**
  * Runs the test suites and ends by naming those that were not run.
  *
- * `npm test` = check + unit + engine + page suites, which need only Node and npm; `--servers` = suites against real servers; `--fault` = the long fault runs.
+ * `npm test` = check + unit + engine + page suites, which need only Node and npm; `--servers` = suites against real servers.
  * Further arguments go to vitest.
  */
 const root = join(import.meta.dirname, '..');
@@ -25,13 +25,12 @@ const vitest = (...args: string[]) => ['node_modules/vitest/vitest.mjs', 'run', 
 
 const args = process.argv.slice(2);
 const only = (flag: string) => args.includes(flag);
-const rest = args.filter((arg) => !['--servers', '--fault'].includes(arg));
+const rest = args.filter((arg) => arg !== '--servers');
 
 const serverSuites = sourceFiles(root).filter((file) => file.endsWith('.servers.test.ts'));
 
 let passed: boolean;
 if (only('--servers')) passed = run('tests against real servers', vitest('--project', 'servers', ...rest));
-else if (only('--fault')) passed = run('long fault runs', vitest('--project', 'fault', ...rest));
 else {
   passed = rest.length > 0 || run('format, lint, types, architecture', ['scripts/check.ts', '--no-tests']);
   passed =
@@ -40,7 +39,7 @@ else {
       vitest('--project', 'unit', '--project', 'engine', '--project', 'page', ...rest),
     ) && passed;
   process.stdout.write(
-    `\nnot run here: npm run test:servers (real servers, needs Java, Go or Debian packages: ${serverSuites.join(', ') || 'no suite yet'}); npm run test:fault (long fault runs)\n`,
+    `\nnot run here: npm run test:servers (real servers, needs Java, Go or Debian packages: ${serverSuites.join(', ') || 'no suite yet'}); npm run test:fault (the full forms of the fault checks)\n`,
   );
 }
 process.exit(passed ? 0 : 1);

@@ -21,6 +21,8 @@ export interface CheckOutcome {
   readonly figure: string;
   /** What went wrong, line by line. */
   readonly details?: readonly string[];
+  /** True when the deadline ended the run before its end: what it saved is kept, and the next run goes on there. */
+  readonly unfinished?: boolean;
 }
 
 /** One acceptance check of what must hold under fault and attack. */
@@ -30,5 +32,7 @@ export interface FaultCheck {
   readonly title: string;
   /** What must hold. */
   readonly guarantee: string;
+  /** What it needs beyond Node and npm, in words; its short form then runs in `npm run test:servers`. */
+  readonly needs?: string;
   run(context: CheckContext): Promise<CheckOutcome>;
 }

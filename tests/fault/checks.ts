@@ -1,0 +1,4 @@
+import type { FaultCheck } from './check.ts';
+
+/** Every check, in the order of its number: `npm run test:fault` runs the full forms, `npm test` the short ones. */
+export const checks: readonly FaultCheck[] = [];
