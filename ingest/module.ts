@@ -1,6 +1,7 @@
+import { defaultLimits } from 'streams/contract';
 import { defineModule, type ModuleDefinition } from 'streams/runtime';
 import { z } from 'zod';
-import { ByteBudget } from './acceptance/byte-budget.ts';
+import { createAdmission } from './acceptance/admission.ts';
 import { createIngestMetrics } from './acceptance/ingest-metrics.ts';
 import { createTelemetryAcceptor } from './acceptance/telemetry-acceptor.ts';
 import { monitoringRoutes } from './monitoring/http.ts';
@@ -31,12 +32,16 @@ export const modules: readonly ModuleDefinition[] = [
       const { log, clock } = services;
       const metrics = createIngestMetrics(services.metrics);
       const acceptor = createTelemetryAcceptor({ log, metrics, retentionDays: config.retentionDays });
+      const admission = createAdmission({
+        limitsOf: () => defaultLimits,
+        maxInFlightBytes: config.maxInFlightMiB * mebibyte,
+      });
       const maxBodyBytes = config.maxBodyMiB * mebibyte;
       const otlp = otlpRoutes({
         acceptor,
         metrics,
         clock,
-        budget: new ByteBudget(config.maxInFlightMiB * mebibyte),
+        admission,
         maxBodyBytes,
         maxDecompressedBytes: config.maxDecompressedMiB * mebibyte,
       });

@@ -2,7 +2,8 @@ import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, F
 import { AppError, invariant } from 'streams/contract';
 import { exportResponse, type OtlpContentType, type OtlpSignal, otlpJsonToProtobuf, statusBody } from 'streams/otlp';
 import type { Clock } from 'streams/runtime';
-import type { ByteBudget } from '../acceptance/byte-budget.ts';
+import type { Admission } from '../acceptance/admission.ts';
+import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
 import type { Acceptance, TelemetryAcceptor } from '../acceptance/telemetry-acceptor.ts';
 import { decompress } from './body.ts';
@@ -10,20 +11,13 @@ import { decompress } from './body.ts';
 export interface OtlpRoutesDeps {
   readonly acceptor: TelemetryAcceptor;
   readonly metrics: IngestMetrics;
-  readonly budget: ByteBudget;
+  readonly admission: Admission;
   readonly clock: Clock;
   readonly maxBodyBytes: number;
   readonly maxDecompressedBytes: number;
 }
 
 const signals: readonly OtlpSignal[] = ['metrics', 'traces', 'logs'];
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Bytes of the budget that this request holds until it is answered. */
-    heldBytes: number;
-  }
-}
 
 /** OTLP/HTTP: `/v1/metrics`, `/v1/traces`, `/v1/logs`. Answers 200 only for what is durable. *Source* OTLP specification 1.x, "OTLP/HTTP". */
 export function otlpRoutes(deps: OtlpRoutesDeps): FastifyPluginAsync {
@@ -34,16 +28,7 @@ export function otlpRoutes(deps: OtlpRoutesDeps): FastifyPluginAsync {
       { parseAs: 'buffer', bodyLimit: deps.maxBodyBytes },
       (_request, body, done) => done(null, body),
     );
-    app.decorateRequest('heldBytes', 0);
-    app.addHook('preParsing', async (request) => {
-      const declared = Number(request.headers['content-length'] ?? 0);
-      // A larger one is refused by its length before anything is read.
-      if (!(declared <= deps.maxBodyBytes)) return;
-      deps.budget.check(declared);
-      deps.budget.hold(declared);
-      request.heldBytes = declared;
-    });
-    app.addHook('onResponse', async (request) => deps.budget.release(request.heldBytes));
+    admitRequests(app, deps.admission, deps.maxBodyBytes);
     for (const signal of signals) registerSignal(app, signal, deps);
   };
 }
@@ -77,16 +62,14 @@ async function acceptBody(
   const { tenant, principal } = request;
   invariant(tenant, 'the access check leaves a tenant on a credential route');
   const receivedAtMs = deps.clock.now();
-  const hold = (bytes: number) => {
-    deps.budget.hold(bytes);
-    request.heldBytes += bytes;
-  };
   const sent = request.body instanceof Uint8Array ? request.body : new Uint8Array(0);
-  hold(sent.length - request.heldBytes);
-  const body = await decompress(sent, request.headers['content-encoding'], deps.maxDecompressedBytes);
-  if (body !== sent) hold(body.length);
-  const payload = contentType === 'application/json' ? otlpJsonToProtobuf(signal, body) : body;
-  return deps.acceptor.accept(signal, payload, { tenant, principal }, receivedAtMs);
+  return withTicket(request, async (ticket) => {
+    ticket.received(sent.length);
+    const body = await decompress(sent, request.headers['content-encoding'], deps.maxDecompressedBytes);
+    if (body !== sent) ticket.hold(body.length);
+    const payload = contentType === 'application/json' ? otlpJsonToProtobuf(signal, body) : body;
+    return deps.acceptor.accept(signal, payload, { tenant, principal }, receivedAtMs);
+  });
 }
 
 /** The type of the request decides the type of the answer; a refusal of any other type is answered in protobuf. */
