@@ -13,6 +13,18 @@ const refusal = (status: number, message: string, json = false) => ({
 });
 
 describe('PulseExportError', () => {
+  it.each([30, 200])('leaves out the details behind a text of %i characters', (length) => {
+    const told = `limits.points: ${'n'.repeat(300)}`.slice(0, length);
+    const body = statusBody('application/x-protobuf', 429, told, { retryAfterSeconds: 7, field: 'body' });
+    const error = new PulseExportError('http://x/v1/logs', {
+      message: 'x',
+      code: 429,
+      data: Buffer.from(body).toString(),
+    });
+    expect(error.message).toContain(told);
+    expect(error.message).not.toContain('google');
+  });
+
   it.each([10, 45, 97, 127, 128, 200])('reads status, code and text from an answer of %i characters', (length) => {
     const told = `access.unauthenticated: ${'n'.repeat(300)}`.slice(0, Math.max(length, 25));
     for (const json of [false, true]) {

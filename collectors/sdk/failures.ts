@@ -60,7 +60,10 @@ function answerText(body: string): string {
  */
 function statusMessage(body: string): string | undefined {
   if (body.charCodeAt(0) !== 0x08 || body.charCodeAt(2) !== 0x12) return undefined;
-  return body.slice(body.charCodeAt(3) === 0xfffd ? 5 : 4);
+  const text = body.slice(body.charCodeAt(3) === 0xfffd ? 5 : 4);
+  // `details = 3` follows: each is an Any, which begins with the name of its type.
+  const details = text.indexOf('type.googleapis.com/');
+  return details < 0 ? text : text.slice(0, Math.max(text.lastIndexOf('\u001a', details), 0));
 }
 
 function jsonMessage(body: string): string {

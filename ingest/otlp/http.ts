@@ -1,6 +1,13 @@
 import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, invariant } from 'streams/contract';
-import { exportResponse, type OtlpContentType, type OtlpSignal, otlpJsonToProtobuf, statusBody } from 'streams/otlp';
+import {
+  contentTypeOf,
+  exportResponse,
+  type OtlpContentType,
+  type OtlpSignal,
+  otlpJsonToProtobuf,
+  statusBody,
+} from 'streams/otlp';
 import type { Clock } from 'streams/runtime';
 import type { Admission } from '../acceptance/admission.ts';
 import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
@@ -43,12 +50,12 @@ function registerSignal(app: FastifyInstance, signal: OtlpSignal, deps: OtlpRout
       errorHandler: (error, request, reply) => answerStatus(error, request, reply, signal, deps.metrics),
     },
     async (request, reply) => {
-      const contentType = contentTypeOf(request);
-      const acceptance = await acceptBody(request, signal, contentType, deps);
-      const rejected = [...acceptance.rejected.values()].reduce((sum, count) => sum + count, 0);
-      const reasons = [...acceptance.rejected].map(([reason, count]) => `${count} ${reason}`).join(', ');
+      // Without a body Fastify asks for no type; the specification does.
+      if (request.headers['content-type'] === undefined) throw mediaType();
+      const contentType = contentTypeOf(request.headers['content-type']);
+      const { rejected } = await acceptBody(request, signal, contentType, deps);
       deps.metrics.request(signal, 200);
-      return reply.type(contentType).send(exportResponse(signal, contentType, rejected, reasons));
+      return reply.type(contentType).send(exportResponse(signal, contentType, rejected));
     },
   );
 }
@@ -72,18 +79,20 @@ async function acceptBody(
   });
 }
 
-/** The type of the request decides the type of the answer; a refusal of any other type is answered in protobuf. */
-function contentTypeOf(request: FastifyRequest): OtlpContentType {
-  const given = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
-  return given === 'application/json' ? 'application/json' : 'application/x-protobuf';
-}
-
 /** Fastify's own refusals by code; everything else unknown may be a passing fault of ours, and exporters retry 503 but not 500. */
 const fastifyRefusals = new Map<string, { status: number; code: string }>([
   ['FST_ERR_CTP_BODY_TOO_LARGE', { status: 413, code: 'ingest.too_large' }],
   ['FST_ERR_CTP_INVALID_MEDIA_TYPE', { status: 415, code: 'ingest.media_type' }],
   ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', { status: 400, code: 'ingest.content_length' }],
+  // Nobody is there to read the answer; it is counted.
+  ['ECONNRESET', { status: 400, code: 'ingest.cut_off' }],
 ]);
+
+const mediaType = () =>
+  new AppError('ingest.media_type', 'content-type must be application/x-protobuf or application/json', {
+    status: 415,
+    field: 'headers.content-type',
+  });
 
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
@@ -112,12 +121,13 @@ function answerStatus(
   metrics.rejected(signal, known.code, 1);
   if (status === 503) {
     request.log.error({ err: known, signal, correlationId: request.correlationId }, 'telemetry could not be taken');
-    reply.header('retry-after', known.retryAfterSeconds ?? 1);
-  } else if (known.retryAfterSeconds !== undefined) reply.header('retry-after', known.retryAfterSeconds);
-  const contentType = contentTypeOf(request);
+  }
+  const retryAfterSeconds = known.retryAfterSeconds ?? (status === 503 || status === 429 ? 1 : undefined);
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+  const contentType = contentTypeOf(request.headers['content-type']);
   const detail = known.status === 500 ? 'the request could not be taken: send it again' : known.message;
   return reply
     .code(status)
     .type(contentType)
-    .send(statusBody(contentType, status, `${known.code}: ${detail}`));
+    .send(statusBody(contentType, status, `${known.code}: ${detail}`, { retryAfterSeconds, field: known.field }));
 }

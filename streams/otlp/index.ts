@@ -15,7 +15,14 @@ export type {
   SummaryRow,
   TimeBounds,
 } from './port.ts';
-export { exportResponse, type OtlpContentType, statusBody } from './responses.ts';
+export {
+  contentTypeOf,
+  exportResponse,
+  grpcCodeOf,
+  type OtlpContentType,
+  type StatusHints,
+  statusBody,
+} from './responses.ts';
 export { scanOtlp } from './scan.ts';
 export { splitOtlp } from './split.ts';
 export { type RejectReason, timeBounds } from './time-bounds.ts';

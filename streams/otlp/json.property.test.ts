@@ -63,11 +63,13 @@ test('values nested too deep are refused, not a stack overflow', () => {
 });
 
 test('a partial success names what was rejected, in both formats', () => {
-  const bytes = exportResponse('traces', 'application/x-protobuf', 3, '3 too_old');
+  const bytes = exportResponse('traces', 'application/x-protobuf', new Map([['too_old', 3]]));
   expect(decodeWithOracle('ExportResponse', bytes)).toMatchObject({
     partialSuccess: { rejected: '3', errorMessage: '3 too_old' },
   });
-  const json = JSON.parse(Buffer.from(exportResponse('traces', 'application/json', 3, '3 too_old')).toString());
+  const json = JSON.parse(
+    Buffer.from(exportResponse('traces', 'application/json', new Map([['too_old', 3]]))).toString(),
+  );
   expect(json).toEqual({ partialSuccess: { rejectedSpans: '3', errorMessage: '3 too_old' } });
 });
 

@@ -30,7 +30,18 @@ export const secret = () =>
     .transform((value) => new Secret(value));
 
 const port = z.coerce.number().int().min(0).max(65_535);
+const seconds = (least: number, most: number) => z.coerce.number().min(least).max(most);
 const flag = z.union([z.boolean(), z.literal(['on', 'off']).transform((value) => value === 'on')]);
+
+const origin = z.union([
+  z.literal('*'),
+  z.string().regex(/^https?:\/\/[^/\s,]+$/, 'an origin such as https://host:port'),
+]);
+/** A list, or one string with commas as the environment has it. */
+const origins = z.preprocess(
+  (value) => (typeof value === 'string' ? value.split(',').map((one) => one.trim()) : value),
+  z.array(origin),
+);
 
 /** Settings of the process itself; every module's own settings stand in a section with the module's name. */
 export const ServerConfig = z.object({
@@ -38,11 +49,22 @@ export const ServerConfig = z.object({
   host: z.string().min(1).default('127.0.0.1'),
   httpPort: port.default(8000),
   otlpHttpPort: port.default(4318),
+  otlpGrpcPort: port.default(4317),
+  /** Web origins whose pages may send OTLP/HTTP, such as `https://portal.example.net`; `*` is any. */
+  corsOrigins: origins.default([]),
   tlsCert: z.string().min(1).optional(),
   tlsKey: z.string().min(1).optional(),
   tls: z.literal('terminated-upstream').optional(),
   logLevel: z.literal(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   target: z.string().min(1).default('all'),
+  /** A connection whose headers are not complete by then is answered 408 and closed. */
+  headersTimeoutSeconds: seconds(1, 3600).default(15),
+  /** The same for a whole request, its body included. */
+  requestTimeoutSeconds: seconds(1, 3600).default(60),
+  /** How long an idle connection is kept for the next request; longer than a load balancer's 60 s, so that it closes first. */
+  keepAliveTimeoutSeconds: seconds(1, 3600).default(72),
+  /** How often connections are looked at for the two timeouts. */
+  connectionsCheckSeconds: seconds(0.05, 60).default(2),
 });
 export type ServerConfig = z.infer<typeof ServerConfig>;
 
@@ -52,6 +74,8 @@ export const environmentNames: Readonly<Record<string, readonly [string, string]
   PULSE_HOST: ['server', 'host'],
   PULSE_HTTP_PORT: ['server', 'httpPort'],
   PULSE_OTLP_HTTP_PORT: ['server', 'otlpHttpPort'],
+  PULSE_OTLP_GRPC_PORT: ['server', 'otlpGrpcPort'],
+  PULSE_CORS_ORIGINS: ['server', 'corsOrigins'],
   PULSE_TLS_CERT: ['server', 'tlsCert'],
   PULSE_TLS_KEY: ['server', 'tlsKey'],
   PULSE_TLS: ['server', 'tls'],
@@ -194,6 +218,11 @@ export function parseSections(
 /** Refuses a listener that would carry credentials in the clear. *Source* spec, "Transport". */
 export function checkTransport(config: ServerConfig): void {
   const loopback = ['127.0.0.1', '::1', 'localhost'].includes(config.host);
+  if (config.headersTimeoutSeconds > config.requestTimeoutSeconds) {
+    throw new AppError('config.invalid', 'server.headersTimeoutSeconds is part of server.requestTimeoutSeconds', {
+      field: 'server.headersTimeoutSeconds',
+    });
+  }
   if ((config.tlsCert === undefined) !== (config.tlsKey === undefined)) {
     throw new AppError('config.invalid', 'server.tlsCert and server.tlsKey go together', { field: 'server.tlsCert' });
   }

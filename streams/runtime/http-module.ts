@@ -1,3 +1,4 @@
+import cors from '@fastify/cors';
 import { collectDefaultMetrics, Histogram } from 'prom-client';
 import { z } from 'zod';
 import { accessPlugin } from '../access/index.ts';
@@ -6,6 +7,7 @@ import type { ServerConfig } from './config.ts';
 import { createApp, listen } from './http-server.ts';
 import type { ModuleState } from './manager.ts';
 import { defineModule, type ModuleDefinition, type Services } from './module.ts';
+import { TlsFiles } from './tls-files.ts';
 
 /** What the HTTP modules need of the process beside the shared services. */
 export interface HttpProcess {
@@ -17,30 +19,39 @@ export interface HttpProcess {
 
 /** Module `http` makes both applications and the process's own routes; module `gateway` listens once everything before it has started. */
 export function httpModules(process: HttpProcess): ModuleDefinition[] {
+  // Both modules share it: made with the applications, watched while they listen.
+  const transport: { tls: TlsFiles | null } = { tls: null };
   return [
     defineModule({
       name: 'http',
       description: 'API and OTLP/HTTP applications: access checks, errors, OpenAPI, health and metrics',
       requires: ['access'],
       config: z.object({}),
-      create: (_config, services) => createHttp(process, services),
+      create: (_config, services) => createHttp(process, services, transport),
     }),
     defineModule({
       name: 'gateway',
-      description: 'listens on the HTTP ports after every other module has started, and closes them first',
+      description: 'listens on the HTTP and gRPC ports after every other module has started, and closes them first',
       requires: ['http'],
       config: z.object({}),
-      create: (_config, services) => createGateway(process, services),
+      create: (_config, services) => createGateway(process, services, transport),
     }),
   ];
 }
 
-function createHttp(process: HttpProcess, services: Services) {
-  const http = createApp(process.server(), services.logger);
-  const otlpHttp = createApp(process.server(), services.logger);
+function createHttp(process: HttpProcess, services: Services, transport: { tls: TlsFiles | null }) {
+  const server = process.server();
+  const tls =
+    server.tlsCert === undefined || server.tlsKey === undefined ? null : new TlsFiles(server.tlsCert, server.tlsKey);
+  transport.tls = tls;
+  const http = createApp(server, services.logger, { tls });
+  const otlpHttp = createApp(server, services.logger, { tls, refusals: 'status' });
   describeApi(http, process.version);
+  // Before the access checks: a browser asks without credentials whether it may ask with them.
+  if (server.corsOrigins.length > 0) allowOrigins(otlpHttp, server.corsOrigins);
   for (const app of [http, otlpHttp]) {
-    app.register(accessPlugin({ access: services.access, tenants: services.tenants, metrics: services.metrics }));
+    const { access, tenants, limits, metrics } = services;
+    app.register(accessPlugin({ access, tenants, limits, metrics }));
     app.register(selfRoutes(process, services));
   }
   http.register(async (app) => {
@@ -68,6 +79,7 @@ function createHttp(process: HttpProcess, services: Services) {
     provides: {
       http,
       otlpHttp,
+      listeners: [],
       addresses: { http: null, otlpHttp: null, otlpGrpc: null, clickhouseHttp: null },
     },
     async start() {},
@@ -75,6 +87,25 @@ function createHttp(process: HttpProcess, services: Services) {
     async stop() {},
   };
 }
+
+/** Lets pages of these origins send OTLP/HTTP. *Source* OTLP specification, "OTLP/HTTP"; Fetch standard, "CORS protocol". */
+function allowOrigins(app: Services['http'], origins: readonly string[]): void {
+  app.addHook('onRoute', (route) => {
+    if (route.method === 'OPTIONS' && route.url === '*') route.config = { ...route.config, permission: 'public' };
+  });
+  app.register(cors, {
+    // Other origins get no header and the same 405 as without the setting.
+    origin: async (origin: string | undefined) =>
+      origin !== undefined && (origins.includes('*') || origins.includes(origin)) ? origin : false,
+    methods: ['POST'],
+    exposedHeaders: ['retry-after'],
+    credentials: false,
+    maxAge: 3600,
+    strictPreflight: false,
+  });
+}
+
+const certificateCheckMs = 10_000;
 
 function selfRoutes(process: HttpProcess, services: Services) {
   return async (app: Services['http']) => {
@@ -94,7 +125,7 @@ function selfRoutes(process: HttpProcess, services: Services) {
   };
 }
 
-function createGateway(process: HttpProcess, services: Services) {
+function createGateway(process: HttpProcess, services: Services, transport: { readonly tls: TlsFiles | null }) {
   let listening = false;
   const server = process.server();
   return {
@@ -106,7 +137,16 @@ function createGateway(process: HttpProcess, services: Services) {
         server.otlpHttpPort,
         'PULSE_OTLP_HTTP_PORT',
       );
+      for (const listener of services.listeners) {
+        services.addresses[listener.address] = await listener.listen({
+          host: server.host,
+          port: server.otlpGrpcPort,
+          variable: 'PULSE_OTLP_GRPC_PORT',
+          tls: transport.tls,
+        });
+      }
       services.addresses.http = await listen(services.http, server.host, server.httpPort, 'PULSE_HTTP_PORT');
+      transport.tls?.watch(services.logger, certificateCheckMs);
       listening = true;
       process.onListening(services.addresses);
     },
@@ -114,7 +154,12 @@ function createGateway(process: HttpProcess, services: Services) {
     /** Stops accepting and waits for the requests in hand: nothing is acknowledged after this. */
     async stop() {
       listening = false;
-      await Promise.all([services.otlpHttp.close(), services.http.close()]);
+      transport.tls?.stop();
+      await Promise.all([
+        services.otlpHttp.close(),
+        services.http.close(),
+        ...services.listeners.map((listener) => listener.drain()),
+      ]);
     },
   };
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
@@ -14,7 +13,10 @@ import {
 import { hasZodFastifySchemaValidationErrors, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { AppError, toProblem } from '../contract/index.ts';
+import { contentTypeOf, statusBody } from '../otlp/responses.ts';
+import { answerBrokenRequests } from './broken-requests.ts';
 import type { ServerConfig } from './config.ts';
+import type { TlsSource } from './tls-files.ts';
 import { answerUnknownRoutes } from './unknown-routes.ts';
 
 /** Statuses of Fastify's own errors that are the client's; their codes become ours. */
@@ -27,20 +29,36 @@ const fastifyCodes: Readonly<Record<string, { status: number; code: string }>> =
   FST_ERR_BAD_URL: { status: 400, code: 'request.bad_url' },
 };
 
+/** How an application words a refusal: `problem` RFC 9457, `status` a `google.rpc.Status` in the request's own type. */
+export type RefusalForm = 'problem' | 'status';
+
+export interface AppOptions {
+  readonly tls?: TlsSource | null;
+  readonly refusals?: RefusalForm;
+}
+
 /** A Fastify application with the project's schema compilers, error answers, timeouts and request spans; nothing listens yet. */
-export function createApp(config: ServerConfig, logger: Logger): FastifyInstance {
+export function createApp(config: ServerConfig, logger: Logger, options: AppOptions = {}): FastifyInstance {
+  const { tls = null, refusals = 'problem' } = options;
+  const timing = {
+    headersTimeout: config.headersTimeoutSeconds * 1000,
+    requestTimeout: config.requestTimeoutSeconds * 1000,
+    connectionsCheckingInterval: config.connectionsCheckSeconds * 1000,
+  };
+  const brokenRequests = answerBrokenRequests((path) => formOf(refusals, path));
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1024 * 1024,
-    requestTimeout: 60_000,
-    keepAliveTimeout: 72_000,
+    requestTimeout: timing.requestTimeout,
+    keepAliveTimeout: config.keepAliveTimeoutSeconds * 1000,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
-    ...(config.tlsCert === undefined || config.tlsKey === undefined
-      ? {}
-      : { https: { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) } }),
+    clientErrorHandler: brokenRequests.answer,
+    ...(tls === null ? { http: timing } : { https: { ...tls.current, ...timing } }),
   }) as unknown as FastifyInstance;
+  tls?.onChange((material) => (app.server as HttpsServer).setSecureContext(material));
+  brokenRequests.watch(app);
   // Many clients name JSON and send nothing on calls without a body; a route that wants one says so itself.
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) =>
@@ -48,12 +66,41 @@ export function createApp(config: ServerConfig, logger: Logger): FastifyInstance
   );
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
+  app.setErrorHandler((error, request, reply) =>
+    formOf(refusals, request.url) === 'status'
+      ? answerStatus(error, request, reply)
+      : answerError(error, request, reply),
+  );
   // Fastify takes plain text by default; here a body is JSON unless a route says otherwise.
   app.removeContentTypeParser('text/plain');
   answerUnknownRoutes(app);
   traceRequests(app);
   return app;
+}
+
+/** OTLP is served on the API port too, and its senders read a Status wherever they send. */
+function formOf(refusals: RefusalForm, url: string): RefusalForm {
+  return /^\/v1\/(metrics|traces|logs)\b/.test(url) ? 'status' : refusals;
+}
+
+/** Answers any error as a `google.rpc.Status`; a fault of ours is 503, which exporters repeat, and never 500, which they give up on. */
+export function answerStatus(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const converted = toAppError(error);
+  const known = converted instanceof AppError && converted.status < 500 ? converted : null;
+  const status = known?.status ?? 503;
+  const passing = status === 503 || status === 429;
+  const retryAfterSeconds =
+    (converted instanceof AppError ? converted.retryAfterSeconds : undefined) ?? (passing ? 1 : undefined);
+  if (known === null)
+    request.log.error({ err: converted, url: request.url, correlationId: request.correlationId }, 'request failed');
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds);
+  const contentType = contentTypeOf(request.headers['content-type']);
+  const message = known === null ? 'the request could not be taken: send it again' : `${known.code}: ${known.message}`;
+  return reply
+    .code(status)
+    .type(contentType)
+    .serializer((body: Uint8Array) => body as unknown as string)
+    .send(statusBody(contentType, status, message, { retryAfterSeconds, field: known?.field }));
 }
 
 /** Answers any error as RFC 9457 problem+json; what is unknown is logged with its cause and answered without it. */
@@ -137,25 +184,30 @@ export async function listen(app: FastifyInstance, host: string, port: number, v
   try {
     await app.listen({ host, port });
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    if (code === 'EADDRINUSE') {
-      throw new AppError(
-        'server.port_taken',
-        `port ${port} on ${host} is taken by another process: stop it, or set ${variable}`,
-        { cause },
-      );
-    }
-    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
-      throw new AppError(
-        'server.address',
-        `cannot listen on ${host}:${port} (${code}): check PULSE_HOST and ${variable}`,
-        { cause },
-      );
-    }
-    throw cause;
+    throw listenError(cause, host, port, variable);
   }
   const address = app.server.address() as AddressInfo;
   const scheme = app.server instanceof HttpsServer ? 'https' : 'http';
   const shownHost = address.family === 'IPv6' ? `[${address.address}]` : address.address;
   return `${scheme}://${shownHost}:${address.port}`;
+}
+
+/** The coded error of a listener that could not listen; an error that says nothing about the address stays as it is. */
+export function listenError(cause: unknown, host: string, port: number, variable: string): unknown {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code === 'EADDRINUSE') {
+    return new AppError(
+      'server.port_taken',
+      `port ${port} on ${host} is taken by another process: stop it, or set ${variable}`,
+      { cause },
+    );
+  }
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+    return new AppError(
+      'server.address',
+      `cannot listen on ${host}:${port} (${code}): check PULSE_HOST and ${variable}`,
+      { cause },
+    );
+  }
+  return cause;
 }

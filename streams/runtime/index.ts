@@ -12,16 +12,19 @@ export {
 } from './config.ts';
 export { openDataDirectory } from './data-directory.ts';
 export { type HttpProcess, httpModules } from './http-module.ts';
-export { answerError, createApp, listen } from './http-server.ts';
+export { answerError, createApp, listen, listenError } from './http-server.ts';
 export { createLogger } from './logger.ts';
 export { createModules, type ModuleSet, type ModuleState, selectModules, type Targets } from './manager.ts';
 export {
   type Addresses,
   defineModule,
+  type GatewayListener,
+  type ListenAt,
   type ModuleDefinition,
   type Readiness,
   type RunningModule,
   type Services,
 } from './module.ts';
 export { pageModule } from './page-module.ts';
+export { TlsFiles, type TlsMaterial, type TlsSource } from './tls-files.ts';
 export { startTracing } from './tracing.ts';

@@ -2,11 +2,12 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { z } from 'zod';
-import type { Access, TenantDirectory } from '../access/port.ts';
+import type { Access, LimitsDirectory, TenantDirectory } from '../access/port.ts';
 import type { Control } from '../control/port.ts';
 import type { Log } from '../log/port.ts';
 import type { Store } from '../store/port.ts';
 import type { Clock } from './clock.ts';
+import type { TlsSource } from './tls-files.ts';
 
 /** What modules share. A module may use only what it and its required modules provide; anything else throws when touched. */
 export interface Services {
@@ -20,12 +21,35 @@ export interface Services {
   readonly control: Control;
   readonly access: Access;
   readonly tenants: TenantDirectory;
+  readonly limits: LimitsDirectory;
   /** The API and page server. Register routes in `create`; it listens after every module has started. */
   readonly http: FastifyInstance;
   /** The OTLP/HTTP server on its own port. */
   readonly otlpHttp: FastifyInstance;
+  /** Servers of other protocols. Push in `create`; the gateway makes them listen and drains them together with the HTTP applications. */
+  readonly listeners: GatewayListener[];
   /** Addresses after listening, for the ready line. */
   readonly addresses: Addresses;
+}
+
+/** A server of another protocol than HTTP/1, opened and closed by the gateway. */
+export interface GatewayListener {
+  /** Which address of the ready line it fills. */
+  readonly address: 'otlpGrpc';
+  /** Listens and answers its address as a URL. *Errors* `server.port_taken`, `server.address`. */
+  listen(at: ListenAt): Promise<string>;
+  /** Accepts nothing more and resolves when every request in hand is answered or its connection is gone. */
+  drain(): Promise<void>;
+}
+
+export interface ListenAt {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** The variable that sets the port, for error messages. */
+  readonly variable: string;
+  /** Null: in the clear. */
+  readonly tls: TlsSource | null;
 }
 
 export interface Addresses {
