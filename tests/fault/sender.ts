@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 
 /** One request of the sender: what it holds, and the bytes that are sent again, unchanged, until they are acknowledged. */
@@ -32,6 +32,21 @@ export function createLedger(file: string) {
     acknowledged: (request: Request) => append({ acknowledged: request.id }),
     close: () => closeSync(handle),
   };
+}
+
+/** What a ledger says: every request that was sent, and those of them that were acknowledged. A line torn by an interruption is no line. */
+export function readLedger(file: string): {
+  readonly sent: ReadonlySet<number>;
+  readonly acknowledged: ReadonlySet<number>;
+} {
+  const sent = new Set<number>();
+  const acknowledged = new Set<number>();
+  for (const line of readFileSync(file, 'utf8').split('\n').slice(0, -1)) {
+    const { sending, acknowledged: done } = JSON.parse(line) as { sending?: number; acknowledged?: number };
+    if (sending !== undefined) sent.add(sending);
+    if (done !== undefined) acknowledged.add(done);
+  }
+  return { sent, acknowledged };
 }
 
 const hourMs = 3_600_000;

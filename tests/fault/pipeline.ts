@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+import { type Logger, pino } from 'pino';
+import { createEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions } from 'streams/log';
+import { createOtlpDecoder, timeBounds } from 'streams/otlp';
+import { systemClock } from 'streams/runtime';
+import {
+  createChdbStore,
+  createRollUpJob,
+  createTelemetryConsumer,
+  openUsageIdentities,
+  type RollUpJob,
+  type Store,
+  type TelemetryConsumer,
+} from 'streams/store';
+import { until } from '../pulse-process.ts';
+import { toLogMessage } from './log-message.ts';
+import type { Request } from './sender.ts';
+
+/** Numbers of the senders' tenants in the engine. */
+export const tenantNumbers: ReadonlyMap<string, number> = new Map([
+  ['isp-a', 1],
+  ['isp-b', 2],
+  ['isp-c', 3],
+]);
+export const tenantNames: ReadonlyMap<number, string> = new Map([...tenantNumbers].map(([name, id]) => [id, name]));
+
+/** Log, tables, consumer and roll-up job in this process, without the door: what lies behind an acknowledgment. */
+export interface Pipeline {
+  readonly log: EmbeddedLog;
+  readonly store: Store;
+  readonly consumer: TelemetryConsumer;
+  readonly job: RollUpJob;
+  append(requests: readonly Request[]): Promise<void>;
+  /** Takes the whole log into the tables and rolls it up. */
+  drain(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface PipelineOptions {
+  readonly dir: string;
+  readonly logger?: Logger;
+  readonly maxRecords?: number;
+  readonly wrapStore?: (store: Store) => Store;
+  readonly wrapLog?: (log: EmbeddedLog) => EmbeddedLog;
+  readonly logOptions?: Partial<EmbeddedLogOptions>;
+}
+
+export async function openPipeline(options: PipelineOptions): Promise<Pipeline> {
+  const { dir } = options;
+  const logger = options.logger ?? pino({ level: 'silent' });
+  const real = createChdbStore({ dir: join(dir, 'store'), logger, clock: systemClock, memoryBytes: 500e6 });
+  await real.start();
+  const store = options.wrapStore?.(real) ?? real;
+  const embedded = createEmbeddedLog({ dir: join(dir, 'log'), clock: systemClock, ...options.logOptions });
+  await embedded.start();
+  const log = options.wrapLog?.(embedded) ?? embedded;
+  const identities = openUsageIdentities(join(dir, 'usage-identities'));
+  const consumer = createTelemetryConsumer({
+    log,
+    store,
+    tenants: { byNumber: () => undefined },
+    identities,
+    createDecoder: () => createOtlpDecoder(),
+    bounds: (at) => timeBounds(at),
+    retentionDays: 400,
+    clock: systemClock,
+    logger,
+    lingerMs: 0,
+    maxRecords: options.maxRecords ?? 20,
+  });
+  const job = createRollUpJob({ store, log, logger, lag: () => consumer.lag() });
+  return {
+    log,
+    store,
+    consumer,
+    job,
+    async append(requests) {
+      const now = Date.now();
+      await log.append(
+        'telemetry',
+        requests.map((request) => toLogMessage(request, tenantNumbers.get(request.tenant) ?? 0, now)),
+      );
+    },
+    async drain() {
+      await consumer.start();
+      await until(
+        () => consumer.lag(),
+        (lag) => lag === 0,
+        60,
+      );
+      while ((await job.runOnce()) > 0);
+      await consumer.stop();
+    },
+    async stop() {
+      await job.stop();
+      await consumer.stop();
+      await identities.close();
+      await embedded.stop();
+      await real.stop();
+    },
+  };
+}
