@@ -62,8 +62,9 @@ npm start -- [options]
   --print-config     print the configuration in force, secrets redacted, exit
   --list-modules     print modules, what they require, and the aliases, exit
 
-Environment: PULSE_HTTP_PORT (8000), PULSE_OTLP_HTTP_PORT (4318), PULSE_HOST (127.0.0.1), PULSE_LOG_LEVEL (info), PULSE_DEMO_DAYS (100),
-PULSE_DEMO_TENANTS (12), PULSE_AGENT (on: measure this machine), PULSE_POSTGRES_URL, PULSE_TLS_CERT, PULSE_TLS_KEY; port 0 picks a free one.
+Environment: PULSE_HTTP_PORT (8000), PULSE_OTLP_HTTP_PORT (4318), PULSE_OTLP_GRPC_PORT (4317), PULSE_HOST (127.0.0.1), PULSE_LOG_LEVEL (info), PULSE_DEMO_DAYS (100),
+PULSE_DEMO_TENANTS (12), PULSE_AGENT (on: measure this machine), PULSE_POSTGRES_URL, PULSE_TLS_CERT, PULSE_TLS_KEY,
+PULSE_CORS_ORIGINS (web pages that may send OTLP/HTTP); port 0 picks a free one.
 `;
 
 function definitions(host: HttpProcess): ModuleDefinition[] {
@@ -100,7 +101,7 @@ async function main(): Promise<void> {
       const dataDir = resolve(server.dataDir);
       process.stdout.write(`ready ${JSON.stringify({ ...addresses, dataDir })}\n`);
       process.stdout.write(
-        `open ${addresses.http} and sign in with the token in ${join(dataDir, 'operator.token')}; OTLP goes to ${addresses.otlpHttp}\n`,
+        `open ${addresses.http} and sign in with the token in ${join(dataDir, 'operator.token')}; OTLP goes to ${addresses.otlpHttp}${addresses.otlpGrpc === null ? '' : ` or, by gRPC, ${addresses.otlpGrpc}`}\n`,
       );
     },
   };

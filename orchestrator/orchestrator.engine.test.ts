@@ -28,7 +28,7 @@ let operator: string;
 let stop: () => Promise<void>;
 
 beforeAll(async () => {
-  const server = ServerConfig.parse({ httpPort: 0, otlpHttpPort: 0, dataDir: dir });
+  const server = ServerConfig.parse({ httpPort: 0, otlpHttpPort: 0, otlpGrpcPort: 0, dataDir: dir });
   const observer = defineModule({
     name: 'observer',
     description: 'hands the services to the test',

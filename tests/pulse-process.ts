@@ -11,6 +11,7 @@ const root = join(import.meta.dirname, '..');
 export interface PulseProcess {
   readonly http: string;
   readonly otlpHttp: string;
+  readonly otlpGrpc: string;
   readonly dataDir: string;
   readonly token: string;
   readonly child: ChildProcess;
@@ -39,6 +40,7 @@ export async function startPulse(
       PULSE_DATA_DIR: dataDir,
       PULSE_HTTP_PORT: '0',
       PULSE_OTLP_HTTP_PORT: '0',
+      PULSE_OTLP_GRPC_PORT: '0',
       PULSE_DEMO: 'off',
       PULSE_AGENT: 'off',
       PULSE_LOG_LEVEL: 'warn',
@@ -47,7 +49,7 @@ export async function startPulse(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];
-  const ready = new Promise<{ http: string; otlpHttp: string }>((resolve, reject) => {
+  const ready = new Promise<Pick<PulseProcess, 'http' | 'otlpHttp' | 'otlpGrpc'>>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       lines.push(line);
       if (line.startsWith('ready ')) resolve(JSON.parse(line.slice('ready '.length)));

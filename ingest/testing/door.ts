@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { accessPlugin } from 'streams/access';
 import { AppError, TenantId, type TenantRecord, UsageEvent } from 'streams/contract';
 import { type Envelope, fromHeaders, type LogMessage } from 'streams/log';
-import { answerError, type Services } from 'streams/runtime';
+import { answerError, createLogger, type GatewayListener, type Services } from 'streams/runtime';
 import { z } from 'zod';
 import { modules } from '../module.ts';
 
@@ -29,6 +29,8 @@ const tenant = (id: string, number: number): TenantRecord => ({
 export interface TestDoor {
   readonly http: FastifyInstance;
   readonly otlpHttp: FastifyInstance;
+  /** The gRPC server, which a test makes listen itself. */
+  readonly otlpGrpc: GatewayListener;
   readonly appended: LogMessage[];
   envelopes(): Envelope[];
   events(): UsageEvent[];
@@ -80,14 +82,27 @@ export async function openTestDoor(
     instance.register(accessPlugin({ access, tenants: directory }));
     return instance;
   };
-  const services = { log, clock: { now }, metrics: registry, http: app(), otlpHttp: app() };
+  const services = {
+    log,
+    clock: { now },
+    metrics: registry,
+    http: app(),
+    otlpHttp: app(),
+    listeners: [] as GatewayListener[],
+    access,
+    tenants: directory,
+    logger: createLogger('silent'),
+  };
   const [definition] = modules;
   if (definition === undefined) throw new Error('the module is missing');
   definition.create(definition.config.parse(config), services as unknown as Services);
   await Promise.all([services.http.ready(), services.otlpHttp.ready()]);
+  const [otlpGrpc] = services.listeners;
+  if (otlpGrpc === undefined) throw new Error('the gRPC server is missing');
   return {
     http: services.http,
     otlpHttp: services.otlpHttp,
+    otlpGrpc,
     appended,
     envelopes: () => appended.map((message) => fromHeaders(message.headers)),
     events: () =>

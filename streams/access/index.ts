@@ -1,5 +1,6 @@
 export { accessPlugin, type DeclaredRoute, declaredRoutes } from './access-plugin.ts';
 export { createApiKey } from './api-key.ts';
+export { type AdmittedCall, type CallAccess, type CallAction, createCallAccess } from './call-access.ts';
 export { type ControlAccess, createControlAccess } from './control-access.ts';
 export { type AccessRoutesDeps, accessRoutes } from './http.ts';
 export { accessMatrix, judgeAnswer, type MatrixCase, type MatrixSetup } from './matrix.ts';

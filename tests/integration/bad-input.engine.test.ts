@@ -367,7 +367,7 @@ async function run(
     cwd: root,
     env: {
       ...{ PATH: process.env['PATH'], HOME: process.env['HOME'], UV_THREADPOOL_SIZE: '8' },
-      ...{ PULSE_HTTP_PORT: '0', PULSE_OTLP_HTTP_PORT: '0', PULSE_DEMO: 'off', PULSE_AGENT: 'off' },
+      ...{ PULSE_HTTP_PORT: '0', PULSE_OTLP_HTTP_PORT: '0', PULSE_OTLP_GRPC_PORT: '0', PULSE_DEMO: 'off', PULSE_AGENT: 'off' },
       ...{ PULSE_LOG_LEVEL: 'warn', ...environment },
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -431,7 +431,7 @@ describe('a start that cannot be', () => {
     expect((await fetch(`${pulse.http}/healthz`)).status).toBe(200);
   });
 
-  test.each([['PULSE_HTTP_PORT'], ['PULSE_OTLP_HTTP_PORT']])(
+  test.each([['PULSE_HTTP_PORT'], ['PULSE_OTLP_HTTP_PORT'], ['PULSE_OTLP_GRPC_PORT']])(
     'a taken port is named with its variable %s',
     async (variable) => {
       const holder = createServer().listen(0, '127.0.0.1');

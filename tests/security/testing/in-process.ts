@@ -63,7 +63,7 @@ export async function startInProcess(
 ): Promise<InProcess> {
   const dir = mkdtempSync(join(tmpdir(), 'pulse-security-'));
   let seen: Services | undefined;
-  const server = ServerConfig.parse({ httpPort: 0, otlpHttpPort: 0, dataDir: dir });
+  const server = ServerConfig.parse({ httpPort: 0, otlpHttpPort: 0, otlpGrpcPort: 0, dataDir: dir });
   const definitions: ModuleDefinition[] = [
     logModule,
     ...storeModules,
