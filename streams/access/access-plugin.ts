@@ -3,7 +3,8 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest,
 import { Counter, type Registry } from 'prom-client';
 import { AppError, invariant } from '../contract/index.ts';
 import { admit, refuseForeignNames } from './permission.ts';
-import type { Access, Principal, RoutePermission, TenantDirectory } from './port.ts';
+import type { Access, LimitsDirectory, Principal, RoutePermission, TenantDirectory } from './port.ts';
+import { createReadLimit } from './read-limit.ts';
 
 /** A route and what it asks of its caller. */
 export interface DeclaredRoute {
@@ -55,15 +56,18 @@ function requireDeclaration(route: RouteOptions): RoutePermission {
  * Guards every route of an application: a route without `config.permission` cannot be registered, a request without a valid token or beyond its rights never reaches its handler.
  *
  * *Shape* sets `request.correlationId` always, `principal`, `tenant` and `rowScope` on every route that is not public. Applies to the instance it is registered on and all below.
- * *Errors* `access.unauthenticated` (401), those of {@link admit}, `control.unavailable` (503) when a key cannot be checked.
+ * *Errors* `access.unauthenticated` (401), `access.read_limit` (429), those of {@link admit}, `control.unavailable` (503) when a key cannot be checked.
  */
 export function accessPlugin(deps: {
   readonly access: Access;
   readonly tenants: TenantDirectory;
   readonly metrics?: Registry;
+  /** Without them reading is not bounded. */
+  readonly limits?: LimitsDirectory;
 }): FastifyPluginAsync {
   const { access, tenants } = deps;
   const refused = refusalCounter(deps.metrics);
+  const limitReads = deps.limits === undefined ? null : createReadLimit(deps.limits, () => performance.now());
 
   const plugin: FastifyPluginAsync = async (app) => {
     const routes: DeclaredRoute[] = [];
@@ -96,6 +100,7 @@ export function accessPlugin(deps: {
       const token = bearerOf(request);
       const principal = token === null ? null : await access.authenticate(token);
       if (principal === null) throw unauthenticated(reply);
+      if (permission.action === 'read') limitReads?.(principal, reply);
       // A key made a moment ago by another process can be ahead of the directory.
       if (principal.tenantId !== null && tenants.byId(principal.tenantId) === undefined) await tenants.refresh();
       const admission = admit(principal, permission, request, tenants);

@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { defineModule, type ModuleDefinition, type RunningModule, type Services } from '../runtime/module.ts';
 import { type ControlAccess, createControlAccess } from './control-access.ts';
 import { accessRoutes } from './http.ts';
+import { createLimitsDirectory } from './limits-directory.ts';
+import { limitsRoutes } from './limits-http.ts';
+import { createLimitsStore } from './limits-store.ts';
 import { openOperatorToken } from './operator-token.ts';
 import { createTenantDirectory } from './tenant-directory.ts';
 
@@ -10,7 +13,7 @@ const refreshMs = 5_000;
 /** Who may call: operator token, tenant keys, tenants in memory. Its routes stand in module `access-api`, because the HTTP applications need access first. */
 export const accessModule: ModuleDefinition = defineModule({
   name: 'access',
-  description: 'credentials, roles and the directory of tenants',
+  description: 'credentials, roles, the directory of tenants and their limits',
   requires: ['control'],
   config: z.object({}),
   create: (_config, services) => createAccess(services),
@@ -20,19 +23,22 @@ function createAccess(services: Services): RunningModule {
   const { control, clock, logger, dataDir } = services;
   const access = createControlAccess({ control, clock });
   const tenants = createTenantDirectory(control);
+  const limits = createLimitsDirectory(control, (tenant, error) =>
+    logger.warn({ err: error, tenant }, 'the limits of a tenant are not understood; it keeps those it had'),
+  );
   let timer: NodeJS.Timeout | undefined;
   let started = false;
   return {
-    provides: { access, tenants },
+    provides: { access, tenants, limits },
     async start() {
       const { token, path, created } = openOperatorToken(dataDir);
       access.setOperatorToken(token);
       if (created) logger.info({ path }, 'operator token created; the command line reads it from there');
-      await tenants.refresh();
+      await Promise.all([tenants.refresh(), limits.refresh()]);
       timer = setInterval(() => {
-        tenants
-          .refresh()
-          .catch((error) => logger.warn({ err: error }, 'tenants were not read again; the known ones stay'));
+        Promise.all([tenants.refresh(), limits.refresh()]).catch((error) =>
+          logger.warn({ err: error }, 'tenants and limits were not read again; the known ones stay'),
+        );
       }, refreshMs);
       timer.unref();
       started = true;
@@ -47,14 +53,17 @@ function createAccess(services: Services): RunningModule {
 /** API keys and session over HTTP. */
 export const accessApiModule: ModuleDefinition = defineModule({
   name: 'access-api',
-  description: 'API keys and session over HTTP',
+  description: 'API keys, limits and session over HTTP',
   requires: ['access', 'control', 'http'],
   config: z.object({}),
   create(_config, services) {
-    const { control, tenants, clock } = services;
+    const { control, tenants, limits, clock } = services;
     // Provided by the module above, which makes no other kind.
     const access = services.access as ControlAccess;
     services.http.register(accessRoutes({ control, access, tenants, clock }));
+    services.http.register(
+      limitsRoutes(createLimitsStore({ control, now: () => clock.now(), refresh: () => limits.refresh() })),
+    );
     return { async start() {}, ready: () => ({ ready: true }), async stop() {} };
   },
 });

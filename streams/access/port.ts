@@ -1,4 +1,4 @@
-import type { TenantRecord } from '../contract/index.ts';
+import type { TenantLimits, TenantRecord } from '../contract/index.ts';
 import type { RowScope } from '../control/port.ts';
 
 /** Roles as data: see `roles.ts` for what each may do. */
@@ -71,5 +71,13 @@ export interface TenantDirectory {
   byNumber(number: number): TenantRecord | undefined;
   list(): readonly TenantRecord[];
   /** Reads the control plane again; called after a mutation and every few seconds. */
+  refresh(): Promise<void>;
+}
+
+/** Limits in force, in memory. */
+export interface LimitsDirectory {
+  /** A tenant's limits; one that has none of its own, or is unknown, has the defaults. */
+  of(tenantId: string): TenantLimits;
+  /** Reads the control plane again; called after a change and every few seconds. */
   refresh(): Promise<void>;
 }

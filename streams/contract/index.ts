@@ -11,12 +11,13 @@ export { Decimal, type Rounding } from './decimal.ts';
 export { Decision, DecisionState, DecisionView, Evidence, Outcome } from './decision.ts';
 export { AppError, invariant, type Problem, toProblem } from './errors.ts';
 export { Fleet, FleetRow } from './fleet.ts';
-export { defaultLimits, TenantLimits } from './limits.ts';
+export { defaultLimits, LimitsChange, RejectedCount, TenantLimits, TenantLimitsView } from './limits.ts';
 export { Money, minorDigitsOf } from './money.ts';
 export { PageQuery, pageOf } from './page.ts';
 export { type BillingPeriod, periodAt, periodBefore, periodOf } from './period.ts';
 export { ForecastReport, SlaReport } from './sla.ts';
 export {
+  AttributeFilters,
   MetricRange,
   MetricRangeQuery,
   MetricSummaries,
@@ -25,6 +26,7 @@ export {
   RangeQuery,
   Signal,
   TelemetryCounts,
+  TelemetryRange,
 } from './telemetry.ts';
 export {
   ApiKey,

@@ -40,5 +40,64 @@ export const TenantLimits = z.strictObject({
 });
 export type TenantLimits = z.infer<typeof TenantLimits>;
 
+const { shape } = TenantLimits;
+/**
+ * Body of `PUT` and `PATCH /api/v1/tenants/{id}/limits`: any of the limits by name; null means the default again.
+ *
+ * *Shape* `PUT` puts every limit that it does not name back to its default, `PATCH` leaves it.
+ */
+export const LimitsChange = z
+  .strictObject({
+    pointsPerSecond: shape.pointsPerSecond.unwrap().nullable(),
+    bytesPerSecond: shape.bytesPerSecond.unwrap().nullable(),
+    activeSeries: shape.activeSeries.unwrap().nullable(),
+    newSeriesPerSecond: shape.newSeriesPerSecond.unwrap().nullable(),
+    attributesPerRecord: shape.attributesPerRecord.unwrap().nullable(),
+    attributeNameBytes: shape.attributeNameBytes.unwrap().nullable(),
+    attributeValueBytes: shape.attributeValueBytes.unwrap().nullable(),
+    requestBytes: shape.requestBytes.unwrap().nullable(),
+    concurrentRequests: shape.concurrentRequests.unwrap().nullable(),
+    readsPerSecond: shape.readsPerSecond.unwrap().nullable(),
+    outOfOrderSeconds: shape.outOfOrderSeconds.unwrap().nullable(),
+    retentionDays: z
+      .strictObject({
+        metrics: billedDays.nullable(),
+        traces: days.nullable(),
+        logs: days.nullable(),
+        events: billedDays.nullable(),
+      })
+      .partial()
+      .nullable(),
+  })
+  .partial();
+export type LimitsChange = z.infer<typeof LimitsChange>;
+
+/** The limits in force for a tenant, and which of them are its own. */
+export const TenantLimitsView = z.object({
+  tenant: z.string(),
+  limits: TenantLimits,
+  /** Only what differs from the defaults by somebody's decision. */
+  overrides: z.record(z.string(), z.unknown()),
+  /** Null while the tenant has never had limits of its own. */
+  updatedAt: z.string().nullable(),
+});
+export type TenantLimitsView = z.infer<typeof TenantLimitsView>;
+
+/** Data of a tenant that was turned away, by hour of receipt. */
+export const RejectedCount = z.object({
+  tenant: z.string(),
+  /** Start of the UTC hour of received-at. */
+  hour: z.string(),
+  signal: z.string(),
+  /** A record's reason (`series_limit`, `too_old`, …) or the code of a request refused whole (`limits.points_per_second`). */
+  reason: z.string(),
+  /** Records refused alone; a request refused whole before its records were known counts once. */
+  records: z.int(),
+  lastAt: z.string(),
+  /** What was said about the newest; empty when the reason says it all. Nothing of the payload. */
+  detail: z.string(),
+});
+export type RejectedCount = z.infer<typeof RejectedCount>;
+
 /** The limits of a tenant that has none of its own. */
 export const defaultLimits: TenantLimits = Object.freeze(TenantLimits.parse({}));

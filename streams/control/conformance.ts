@@ -63,7 +63,18 @@ export function controlConformance(start: () => Promise<TestControl>): void {
       .insertInto('decision_outcomes')
       .values({ decision_id: `d-${tenant}`, tenant_id: tenant, state: 'open', at, document })
       .execute();
+    await tx.insertInto('tenant_limits').values({ tenant_id: tenant, overrides: '{}' }).execute();
   }
+
+  const rejected = (tenant: string) => ({
+    tenant_id: tenant,
+    hour: '2026-11-01T00:00:00.000Z',
+    signal: 'metrics',
+    reason: 'too_old',
+    records: 3,
+    last_at: '2026-11-01T00:10:00.000Z',
+    detail: '',
+  });
 
   beforeAll(async () => {
     ({ control, end } = await start());
@@ -72,6 +83,7 @@ export function controlConformance(start: () => Promise<TestControl>): void {
         await seed(tx, tenant, `${tenant}-partner`);
         return { result: null, audit: { ...audit, tenantId: tenant } };
       });
+      await control.tally((tx) => tx.insertInto('rejected_counts').values(rejected(tenant)).execute());
     }
   });
   afterAll(() => end());
@@ -173,6 +185,48 @@ export function controlConformance(start: () => Promise<TestControl>): void {
       return { result: result.numUpdatedRows, audit };
     });
     expect(changed).toBe(1n);
+  });
+
+  test('a tally adds to counters and can touch nothing else', async () => {
+    await control.tally((tx) =>
+      tx
+        .insertInto('rejected_counts')
+        .values({ ...rejected('alpha'), records: 4 })
+        .onConflict((conflict) =>
+          conflict
+            .columns(['tenant_id', 'hour', 'signal', 'reason'])
+            .doUpdateSet({ records: sql<number>`rejected_counts.records + excluded.records` }),
+        )
+        .execute(),
+    );
+    const rows = await control.read({ kind: 'tenant', tenantId: 'alpha' }, (tx) =>
+      tx.selectFrom('rejected_counts').select(['tenant_id', 'records']).execute(),
+    );
+    expect(rows).toEqual([{ tenant_id: 'alpha', records: '7' }]);
+    const writes: readonly ((tx: ControlTransaction) => Promise<unknown>)[] = [
+      (tx) => tx.updateTable('tenants').set({ name: 'x' }).execute(),
+      (tx) => tx.updateTable('tenant_limits').set({ overrides: '{}' }).execute(),
+      (tx) => insertTenant(tx, 'delta'),
+    ];
+    for (const write of writes) await expect(control.tally(write)).rejects.toMatchObject({ status: 403 });
+  });
+
+  test('a tenant can neither raise its limits nor write its own counts', async () => {
+    const scope: RowScope = { kind: 'tenant', tenantId: 'alpha' };
+    const raised = await control.mutate(testActor, scope, async (tx) => {
+      const result = await tx
+        .updateTable('tenant_limits')
+        .set({ overrides: '{"pointsPerSecond":1000000}' })
+        .executeTakeFirst();
+      return { result: result.numUpdatedRows, audit };
+    });
+    expect(raised).toBe(0n);
+    await expect(
+      control.mutate(testActor, scope, async (tx) => {
+        await tx.updateTable('rejected_counts').set({ records: 1 }).execute();
+        return { result: null, audit };
+      }),
+    ).rejects.toMatchObject({ code: 'control.forbidden' });
   });
 
   test('a read cannot write', async () => {

@@ -29,7 +29,7 @@ interface InternalTables extends ControlTables {
   audit_head: { one: boolean; records: string; hash: string };
 }
 
-type RoleName = 'pulse_reader' | 'pulse_writer';
+type RoleName = 'pulse_reader' | 'pulse_writer' | 'pulse_counter';
 
 /**
  * Puts the transaction under a role and a scope, in one round trip. `set_config(…, true)` lasts until the transaction ends, exactly as `SET LOCAL ROLE` does:
@@ -199,6 +199,17 @@ export function createControl(options: {
             );
             await appendAudit(tx, actor, entries, clock.now());
             return result;
+          }),
+      );
+    },
+
+    tally<T>(run: (tx: ControlTransaction) => Promise<T>): Promise<T> {
+      return exclusively(() =>
+        database()
+          .transaction()
+          .execute(async (tx) => {
+            await enterScope(tx, 'pulse_counter', { kind: 'global' });
+            return run(tx);
           }),
       );
     },

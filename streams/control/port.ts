@@ -45,4 +45,10 @@ export interface Control {
     scope: RowScope,
     run: (tx: ControlTransaction) => Promise<{ result: T; audit: AuditEntry | readonly AuditEntry[] }>,
   ): Promise<T>;
+  /**
+   * Adds to counters (`rejected_counts`) without an audit record: its role may write nothing else.
+   *
+   * *Bias* for figures that explain, never for what is billed or decided.
+   */
+  tally<T>(run: (tx: ControlTransaction) => Promise<T>): Promise<T>;
 }

@@ -91,4 +91,16 @@ export interface ControlTables {
     document: Json;
     created_at: Instant;
   };
+  /** What a tenant's limits are where they differ from the defaults. `overrides` is a `LimitOverrides`. */
+  tenant_limits: { tenant_id: string; overrides: Json; updated_at: Instant };
+  /** How much was refused, by hour of received-at; written by `Control.tally` only. */
+  rejected_counts: {
+    tenant_id: string;
+    hour: Instant;
+    signal: string;
+    reason: string;
+    records: ColumnType<string, number, number>;
+    last_at: Instant;
+    detail: string;
+  };
 }
