@@ -81,3 +81,23 @@ test('a refusal is a google.rpc.Status in both formats', () => {
     message: 'who',
   });
 });
+
+test('an unquoted 64-bit integer keeps every digit', () => {
+  const point = (value: string) =>
+    `{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"m","gauge":{"dataPoints":[{"timeUnixNano":1795257000123456789,"asInt":${value}}]}}]}]}]}`;
+  for (const value of ['9007199254740993', '-9223372036854775808', '9223372036854775807']) {
+    const unquoted = otlpJsonToProtobuf('metrics', Buffer.from(point(value)));
+    expect(unquoted).toEqual(otlpJsonToProtobuf('metrics', Buffer.from(point(`"${value}"`))));
+    const read = JSON.stringify(decodeWithOracle(requests.metrics.type, unquoted));
+    expect(read).toContain(`"asInt":"${value}"`);
+    expect(read).toContain('"timeUnixNano":"1795257000123456789"');
+  }
+  expect(() => otlpJsonToProtobuf('metrics', Buffer.from(point('9223372036854775808')))).toThrow('a whole number');
+});
+
+test('an enum is its number: a name is refused by field', () => {
+  const request = (kind: unknown) => ({ resourceSpans: [{ scopeSpans: [{ spans: [{ kind }] }] }] });
+  expect(() => encodeOtlp('traces', request('SPAN_KIND_SERVER'))).toThrow('spans[0].kind: an enum is its number');
+  expect(() => encodeOtlp('traces', request('2'))).toThrow('an enum is its number');
+  expect(encodeOtlp('traces', request(2)).length).toBeGreaterThan(0);
+});

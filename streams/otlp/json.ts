@@ -1,4 +1,5 @@
 import { AppError } from '../contract/index.ts';
+import { parseExactJson } from './exact-json.ts';
 import type { OtlpSignal } from './port.ts';
 import { anyValue, type Field, type FieldType, type MessageType, requestTypes } from './schema.ts';
 import { maxDepth } from './wire-reader.ts';
@@ -9,13 +10,13 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 /**
  * Translates an OTLP/JSON request into the protobuf bytes that mean the same, so that everything behind the door reads one format.
  *
- * *Shape* ids are hex, 64-bit integers strings or numbers, enums numbers, names lowerCamelCase; unknown fields are ignored, null is absent.
+ * *Shape* ids are hex, 64-bit integers strings or numbers (also above 2⁵³, without losing a digit), enums numbers and never names, names of fields lowerCamelCase; unknown fields are ignored, null is absent.
  * *Errors* `otlp.malformed_json` (not retryable), `field` is the path of the value. *Source* OTLP specification, "JSON Protobuf Encoding".
  */
 export function otlpJsonToProtobuf(signal: OtlpSignal, bytes: Uint8Array): Uint8Array {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(utf8.decode(bytes));
+    parsed = parseExactJson(utf8.decode(bytes));
   } catch (cause) {
     throw new AppError('otlp.malformed_json', 'the body is not JSON in UTF-8', { status: 400, cause });
   }
@@ -113,9 +114,14 @@ function scalar(type: Exclude<FieldType, MessageType>, value: unknown, path: str
       const integer = Number(whole(value, path, 0n, 0xffff_ffffn));
       return { wireType: 5, isDefault: integer === 0, to: (writer) => writer.fixed32(integer) };
     }
-    case 'uint32':
     case 'enum': {
-      const integer = whole(value, path, type === 'enum' ? -(2n ** 31n) : 0n, 0xffff_ffffn);
+      // ProtoJSON would take names too; OTLP/JSON allows numbers only.
+      if (typeof value === 'string') throw invalid(path, 'an enum is its number');
+      const integer = whole(value, path, -(2n ** 31n), 2n ** 31n - 1n);
+      return { wireType: 0, isDefault: integer === 0n, to: (writer) => writer.varint(integer) };
+    }
+    case 'uint32': {
+      const integer = whole(value, path, 0n, 0xffff_ffffn);
       return { wireType: 0, isDefault: integer === 0n, to: (writer) => writer.varint(integer) };
     }
   }
@@ -139,6 +145,7 @@ const specialDoubles = new Map([
 
 function double(value: unknown, path: string): number {
   if (typeof value === 'number') return value;
+  if (typeof value === 'bigint') return Number(value);
   if (typeof value === 'string') {
     const special = specialDoubles.get(value);
     if (special !== undefined) return special;
