@@ -25,7 +25,14 @@ export interface TelemetryAcceptor {
    *
    * *Errors* `otlp.malformed` (400), `ingest.tenant_mismatch` (403), `otlp.record_too_large` (413), `log.unavailable` (503): nothing may be assumed stored.
    */
-  accept(signal: OtlpSignal, payload: Uint8Array, sender: Sender, receivedAtMs: number): Promise<Acceptance>;
+  accept(
+    signal: OtlpSignal,
+    payload: Uint8Array,
+    sender: Sender,
+    receivedAtMs: number,
+    /** The payload as the sender compressed it, gzip or zstd: the log keeps it so when nothing was changed or split. */
+    packed?: Uint8Array,
+  ): Promise<Acceptance>;
 }
 
 export function createTelemetryAcceptor(deps: {
@@ -34,7 +41,7 @@ export function createTelemetryAcceptor(deps: {
   readonly retentionDays: number;
 }): TelemetryAcceptor {
   return {
-    async accept(signal, payload, sender, receivedAtMs) {
+    async accept(signal, payload, sender, receivedAtMs, packed) {
       const bounds = timeBounds(receivedAtMs, deps.retentionDays);
       const scan = scanOtlp(signal, payload, bounds);
       refuseForeignTenants(scan.tenantIds, sender.tenant);
@@ -58,6 +65,7 @@ export function createTelemetryAcceptor(deps: {
               counts: hours,
             }),
             payload: bytes,
+            ...(packed !== undefined && bytes === payload ? { packed } : {}),
           })),
         );
         deps.metrics.accepted(signal, scan.records, payload.length);

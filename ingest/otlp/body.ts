@@ -1,8 +1,9 @@
 import { promisify } from 'node:util';
 import { gunzip, zstdDecompress } from 'node:zlib';
 import { AppError } from 'streams/contract';
+import { gunzipChunkBytes } from 'streams/log';
 
-type Decompress = (body: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
+type Decompress = (body: Uint8Array, options: { maxOutputLength: number; chunkSize?: number }) => Promise<Uint8Array>;
 
 const encodings = new Map<string, Decompress>([
   ['gzip', promisify(gunzip) as Decompress],
@@ -29,7 +30,8 @@ export async function decompress(
     });
   }
   try {
-    return await undo(body, { maxOutputLength: maxBytes });
+    const chunk = name === 'gzip' ? { chunkSize: gunzipChunkBytes(body, maxBytes) } : {};
+    return await undo(body, { maxOutputLength: maxBytes, ...chunk });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
       throw new AppError('ingest.too_large', `the body is larger than ${maxBytes} bytes when decompressed`, {

@@ -75,7 +75,8 @@ async function acceptBody(
     const body = await decompress(sent, request.headers['content-encoding'], deps.maxDecompressedBytes);
     if (body !== sent) ticket.hold(body.length);
     const payload = contentType === 'application/json' ? otlpJsonToProtobuf(signal, body) : body;
-    return deps.acceptor.accept(signal, payload, { tenant, principal }, receivedAtMs);
+    const packed = payload === body && body !== sent ? sent : undefined;
+    return deps.acceptor.accept(signal, payload, { tenant, principal }, receivedAtMs, packed);
   });
 }
 

@@ -29,6 +29,8 @@ export interface EmbeddedLogOptions {
   readonly segmentBytes?: number;
   /** Bytes that may wait for the disk before appends are refused. Default 64 MiB. */
   readonly queueBytes?: number;
+  /** Bytes of the newest records that each partition keeps in memory for readers that follow closely. Default 0: every read is from disk. */
+  readonly recentBytes?: number;
   readonly logger?: LogLogger;
   readonly observer?: LogObserver;
   readonly backoff?: Backoff;
@@ -88,6 +90,7 @@ class SegmentLog implements EmbeddedLog {
       fs: options.fs ?? nodeFileSystem,
       logger: options.logger ?? silent,
       observer: options.observer ?? unobserved,
+      recentBytes: options.recentBytes ?? 0,
     };
   }
 
@@ -327,8 +330,8 @@ function prepare(message: LogMessage, index: number, appendedAt: number): Prepar
   if (key.length > keyBytesMax) throw tooLarge(`messages[${index}].key`, `${key.length} bytes, at most ${keyBytesMax}`);
   if (bytes > messageBytesMax)
     throw tooLarge(`messages[${index}]`, `${bytes} bytes with key and headers, at most ${messageBytesMax}`);
-  const packed = packPayload(message.payload);
-  return { key, headers, payload: packed.bytes, compressed: packed.compressed, appendedAt };
+  const packed = packPayload(message.payload, message.packed);
+  return { key, headers, payload: packed.bytes, compressed: packed.compressed, appendedAt, message };
 }
 
 function tooLarge(field: string, detail: string): AppError {

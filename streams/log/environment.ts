@@ -23,4 +23,6 @@ export interface LogEnvironment {
   readonly fs: LogFileSystem;
   readonly logger: LogLogger;
   readonly observer: LogObserver;
+  /** Bytes of the newest records that a partition keeps in memory for readers. */
+  readonly recentBytes: number;
 }

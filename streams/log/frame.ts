@@ -1,4 +1,5 @@
 import { crc32c } from '@node-rs/crc32';
+import type { LogMessage } from './port.ts';
 
 /*
  * A segment is frames, one after the other, nothing between, before or after them. Integers are little-endian.
@@ -11,7 +12,7 @@ import { crc32c } from '@node-rs/crc32';
  *   AppendedAt    => u64    milliseconds since the epoch
  *   Synced        => u32    bytes of this segment that were on disk before this frame's group was written
  *   KeyLength     => u16
- *   HeadersLength => u32    highest bit: the payload is compressed (zstd)
+ *   HeadersLength => u32    highest bit: the payload is compressed (zstd, or gzip as its sender made it: the magic bytes tell)
  *   Key           => KeyLength bytes, UTF-8
  *   Headers       => HeadersLength bytes, JSON object of strings, UTF-8
  *   Payload       => the rest
@@ -36,6 +37,8 @@ export interface PreparedMessage {
   readonly payload: Uint8Array;
   readonly compressed: boolean;
   readonly appendedAt: number;
+  /** What was handed over, for readers that follow closely. */
+  readonly message?: LogMessage;
 }
 
 /** A frame read back. `payload` is a view into the chunk it was read with, compressed as it stands there. */

@@ -6,6 +6,7 @@ export {
 } from './embedded-log.ts';
 export { type Envelope, fromHeaders, type HourCount, toHeaders } from './envelope.ts';
 export { logModule } from './module.ts';
+export { gunzipChunkBytes } from './payload-compression.ts';
 export {
   type Consumer,
   type ConsumerOptions,

@@ -13,6 +13,7 @@ export const logModule: ModuleDefinition = defineModule({
   config: z.strictObject({
     segmentMiB: z.int().min(1).max(1024).default(64),
     queueMiB: z.int().min(8).max(4096).default(64),
+    recentMiB: z.int().min(0).max(1024).default(24),
   }),
   create(config, services) {
     // The metrics read the log's status when they are scraped, and the log reports to the metrics.
@@ -20,6 +21,7 @@ export const logModule: ModuleDefinition = defineModule({
       dir: `${services.dataDir}/log`,
       segmentBytes: config.segmentMiB * mebibyte,
       queueBytes: config.queueMiB * mebibyte,
+      recentBytes: config.recentMiB * mebibyte,
       clock: services.clock,
       logger: services.logger,
       observer: createLogMetrics(services.metrics, () => log.status()),

@@ -6,6 +6,7 @@ import { checksumSeed, encodeFrame, type Frame, frameBytes, messageBytesMax, typ
 import { corrupt, unavailable } from './log-errors.ts';
 import { unpackPayload } from './payload-compression.ts';
 import type { LogRecord, TopicName } from './port.ts';
+import { RecentRecords } from './recent-records.ts';
 import { readFrames, type Segment, SparseIndex, segmentBase, segmentName } from './segment.ts';
 import { type DurableMark, recoverTail } from './tail-recovery.ts';
 
@@ -32,6 +33,7 @@ export class Partition {
   readonly #directory: string;
   readonly #seed: number;
   readonly #segments: Segment[] = [];
+  readonly #recent: RecentRecords;
   readonly #wakers = new Set<() => void>();
   #waiting: Waiting[] = [];
   #draining: Promise<void> | null = null;
@@ -47,6 +49,7 @@ export class Partition {
     this.#environment = environment;
     this.#directory = `${environment.directory}/${topic}/${number}`;
     this.#seed = checksumSeed(epoch, topic, number);
+    this.#recent = new RecentRecords(environment.recentBytes);
   }
 
   /** Oldest offset still kept. */
@@ -129,6 +132,7 @@ export class Partition {
   /** Waits until nothing is queued, then closes the files. */
   async close(): Promise<void> {
     while (this.#draining !== null) await this.#draining;
+    this.#recent.clear();
     clearTimeout(this.#repairTimer);
     await this.#file?.close();
     await this.#mark?.close();
@@ -219,10 +223,23 @@ export class Partition {
     for (const [offset, position] of placed.positions) segment.index.note(offset, position);
     const bytes = placed.end - segment.size;
     segment.size = placed.end;
+    this.#remember(group, first);
     this.#next = placed.next;
     this.#environment.observer.appended(this.topic, placed.next - first, bytes);
     await this.#mark?.write({ base: segment.base, size: segment.size });
     return first;
+  }
+
+  #remember(group: readonly Waiting[], first: number): void {
+    if (this.#environment.recentBytes === 0) return;
+    const { topic, number: partition } = this;
+    let offset = first;
+    for (const { message, appendedAt } of group.flatMap((waiting) => waiting.messages)) {
+      invariant(message !== undefined, 'a message that is appended knows what was handed over');
+      const { key, headers, payload } = message;
+      this.#recent.push({ topic, partition, offset, appendedAt, key, headers, payload });
+      offset += 1;
+    }
   }
 
   async #makeWritable(): Promise<void> {
@@ -295,9 +312,17 @@ export class Partition {
       const at = this.#segments.findLastIndex((segment) => segment.base <= offset);
       const segment = this.#segments[at];
       if (segment === undefined) throw this.#gone(offset);
+      const recent = this.#recent.at(offset);
+      if (recent !== undefined) {
+        yield recent;
+        offset += 1;
+        continue;
+      }
       for await (const frame of this.#framesOf(segment, offset, to)) {
         yield this.#toRecord(frame, segment);
         offset += 1;
+        // What followed may have been appended meanwhile and be in memory.
+        if (this.#recent.at(offset) !== undefined) break;
       }
     }
   }
@@ -368,6 +393,7 @@ export class Partition {
       this.#segments.shift();
       freed += oldest.size;
     }
+    this.#recent.dropBefore(this.first);
     if (freed > 0) await this.#environment.fs.syncDirectory(this.#directory);
     return freed;
   }

@@ -14,6 +14,8 @@ export interface LogMessage {
   readonly key: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly payload: Uint8Array;
+  /** The payload as its sender compressed it (gzip or zstd), if known: the log then need not compress it again. Not there on what is read back. */
+  readonly packed?: Uint8Array;
 }
 
 /** A message as read back. `offset` counts from 0 within its partition. */
