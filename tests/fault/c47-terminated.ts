@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startPulse } from '../pulse-process.ts';
+import type { FaultCheck } from './check.ts';
+import { createDoorClient, type DoorClientState, firstClientState } from './door-client.ts';
+import { judge, readStored, sentTotals } from './oracle.ts';
+import { settled } from './settled.ts';
+
+interface Progress {
+  readonly done: number;
+  readonly client: DoorClientState;
+}
+
+const senders = 6;
+const drainSecondsMax = 30;
+
+/** C47: SIGTERM while requests are in flight. */
+export const terminated: FaultCheck = {
+  id: 'C47',
+  title: 'SIGTERM under load',
+  guarantee:
+    'the server drains and ends by itself within 30 s, answers nothing after it has closed, and has everything that it acknowledged',
+  async run(context) {
+    const rounds = context.size === 'full' ? 20 : 2;
+    const dataDir = join(context.dir, 'data');
+    let pulse = await startPulse({ dataDir });
+    let progress = context.resumed as Progress | null;
+    progress ??= { done: 0, client: await firstClientState(pulse) };
+    const client = createDoorClient({ dir: context.dir, state: progress.client, pulse: () => pulse });
+    const wrong: string[] = [];
+    let slowest = 0;
+    while (progress.done < rounds && Date.now() < context.deadline) {
+      let closedAt = Number.POSITIVE_INFINITY;
+      let stop = false;
+      const load = Promise.all(
+        Array.from({ length: senders }, async () => {
+          while (!stop) {
+            const began = Date.now();
+            const { status } = await client.sendNew();
+            if (status === 200 && began > closedAt) wrong.push('acknowledged after the server had closed');
+            if (![200, 503, 0].includes(status)) wrong.push(`answered ${status} while it drained`);
+            if (status === 0) await sleep(20);
+          }
+        }),
+      );
+      await sleep(300 + Math.random() * 400);
+      const began = Date.now();
+      const code = await pulse.stop();
+      closedAt = Date.now();
+      const seconds = (closedAt - began) / 1000;
+      slowest = Math.max(slowest, seconds);
+      await sleep(100);
+      stop = true;
+      await load;
+      if (code !== 0) wrong.push(`ended with ${code}`);
+      if (seconds > drainSecondsMax) wrong.push(`took ${seconds} s`);
+      progress = { ...progress, done: progress.done + 1 };
+      context.save(progress);
+      pulse = await startPulse({ dataDir });
+    }
+    while ((await client.sendPending()) > 0);
+    await settled(pulse);
+    await pulse.stop();
+    client.close();
+    const { differences } = await judge(sentTotals(client.requests), () => readStored(dataDir));
+    return {
+      passed: wrong.length === 0 && differences.length === 0 && progress.done === rounds,
+      unfinished: progress.done < rounds,
+      figure: `${progress.done} times, slowest drain ${slowest.toFixed(1)} s, ${client.requests.length} requests, ${differences.length} totals lost or doubled`,
+      details: [...wrong, ...differences].slice(0, 20),
+    };
+  },
+};
