@@ -1,4 +1,5 @@
 export { createOtlpDecoder, type OtlpDecoderOptions } from './decoder.ts';
+export { filterOtlp } from './filter.ts';
 export { encodeOtlp, otlpJsonToProtobuf } from './json.ts';
 export type {
   DecodedMetrics,
@@ -10,7 +11,9 @@ export type {
   OtlpSignal,
   PointColumns,
   ScanResult,
+  ScanRules,
   SeriesEntry,
+  SeriesGate,
   SpanRow,
   SummaryRow,
   TimeBounds,

@@ -28,6 +28,10 @@ export interface SeriesEntry {
   /** Range of times seen in this process, milliseconds; a point outside it cannot be a duplicate if `complete`. */
   minTimeMs: number;
   maxTimeMs: number;
+  /** The store's: the range as it stood before batch `rangeBatch`, so that disorder inside one batch is told from what may be stored. */
+  rangeBatch: number;
+  settledMinMs: number;
+  settledMaxMs: number;
   /** True when the series was new in this process's lifetime, so that min and max cover everything stored. */
   complete: boolean;
 }
@@ -157,9 +161,24 @@ export interface TimeBounds {
 export interface OtlpDecoder {
   metrics(payload: Uint8Array, tenant: number, bounds: TimeBounds): { records: number };
   takeMetrics(): DecodedMetrics;
+  /** Gives the number columns of a hand-over back: the next one may use their memory. */
+  recycle(decoded: DecodedMetrics): void;
   traces(payload: Uint8Array, bounds: TimeBounds): SpanRow[];
   /** `part` is the envelope's: equal records in different parts of one request stay two. */
   logs(payload: Uint8Array, bounds: TimeBounds, part?: number): LogRow[];
+}
+
+/** Limits that the door applies while it scans. A record beyond them is refused, not cut to size: a shorter attribute would be another series. */
+export interface ScanRules {
+  /** Own attributes of a record, its resource and its scope, each; names and values also of exemplars, events and links. *Units* bytes. */
+  readonly attributes?: { readonly perRecord: number; readonly nameBytes: number; readonly valueBytes: number };
+  readonly series?: SeriesGate;
+}
+
+/** Asked for every metric point that is otherwise good. */
+export interface SeriesGate {
+  /** `h1`, `h2`: 64-bit hash of the series, whatever the order of its attributes. Null lets the point in. */
+  judge(h1: number, h2: number): 'series_limit' | 'new_series_rate' | null;
 }
 
 /** What the door learns from a payload without building rows. */
@@ -170,4 +189,6 @@ export interface ScanResult {
   readonly rejected: ReadonlyMap<string, number>;
   /** Distinct values of the resource attribute `dotmac.tenant.id`. */
   readonly tenantIds: readonly string[];
+  /** Where the values of records begin that are refused by {@link ScanRules}, ascending: the decoder would take them. */
+  readonly cut: readonly number[];
 }

@@ -59,7 +59,7 @@ export const keyValue = message('KeyValue', [
   [2, 'value', anyValue],
 ]);
 const arrayValue = message('ArrayValue', [[1, 'values', anyValue, 'repeated']]);
-const keyValueList = message('KeyValueList', [[1, 'values', keyValue, 'repeated']]);
+export const keyValueList = message('KeyValueList', [[1, 'values', keyValue, 'repeated']]);
 extend(anyValueFields, [
   [1, 'stringValue', 'string', 'presence'],
   [2, 'boolValue', 'bool', 'presence'],

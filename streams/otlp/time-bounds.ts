@@ -14,7 +14,11 @@ export type RejectReason =
   | 'too_far_ahead'
   | 'unnamed_metric'
   | 'invalid_ids'
-  | 'bucket_mismatch';
+  | 'bucket_mismatch'
+  | 'too_many_attributes'
+  | 'attribute_too_long'
+  | 'series_limit'
+  | 'new_series_rate';
 
 /** The reason to refuse a record that occurred at `timeMs`, or null. */
 export function refusalOfTime(timeMs: number, bounds: TimeBounds): RejectReason | null {
