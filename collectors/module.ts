@@ -6,7 +6,9 @@ import { defineModule, enabledFlag, type ModuleDefinition, type RunningModule, t
 import { z } from 'zod';
 import { type Agent, createAgent } from './agent/agent.ts';
 import { enrol, THIS_MACHINE } from './agent/enrol.ts';
+import { KubeletConfig } from './agent/kubelet/index.ts';
 import { ProbeTarget } from './agent/probe.ts';
+import { SnmpConfig } from './agent/snmp/index.ts';
 import { type FleetChild, spawnFleet } from './fleet/child-process.ts';
 import { PROFILES } from './fleet/profile.ts';
 import { createProgressView } from './fleet/progress-view.ts';
@@ -16,6 +18,10 @@ const AgentConfig = z.object({
   intervalMs: z.coerce.number().int().min(1_000).max(3_600_000).default(15_000),
   /** Null: Pulse's own API, its OTLP port and the local resolver. */
   targets: z.array(ProbeTarget).max(100).nullable().default(null),
+  /** Network devices. */
+  snmp: SnmpConfig.prefault({}),
+  /** Null: this is not a node of a cluster, or nobody is to know of its containers. */
+  kubelet: KubeletConfig.nullable().default(null),
 });
 
 const DemoConfig = z.object({
@@ -89,6 +95,9 @@ async function keepAgent(config: z.infer<typeof AgentConfig>, services: Services
     targets: config.targets ?? defaultTargets(apiUrl, otlpUrl),
     intervalMs: config.intervalMs,
     dataDir: services.dataDir,
+    stateDir: join(services.dataDir, 'agent'),
+    snmp: config.snmp,
+    ...(config.kubelet === null ? {} : { kubelet: config.kubelet }),
     onEvent: ({ level, message }) => services.logger[level](`agent: ${message}`),
   });
   try {

@@ -1,6 +1,9 @@
 import { type Pulse, startPulse } from '@dotmac/pulse-sdk';
+import { type KubeletConfig, startKubelet } from './kubelet/index.ts';
 import { folderBytes, type MachineReading, readFileSystem, readMachine, usedMemory } from './linux-machine.ts';
+import { PointBuffer } from './point-buffer.ts';
 import { type ProbeResult, type ProbeTarget, parseTargets, runProbe } from './probe.ts';
+import { type SnmpConfig, startPolling } from './snmp/index.ts';
 
 export interface AgentOptions {
   /** Base address of Pulse's OTLP/HTTP port. */
@@ -12,6 +15,12 @@ export interface AgentOptions {
   readonly intervalMs: number;
   /** Folder whose bytes are `dotmac.storage.usage`; none is reported without it. */
   readonly dataDir?: string;
+  /** Network devices to ask by SNMP. */
+  readonly snmp?: SnmpConfig;
+  /** The kubelet to ask for the figures of containers. */
+  readonly kubelet?: KubeletConfig;
+  /** Folder for what is kept across restarts of the agent. */
+  readonly stateDir?: string;
   /** Told of a measurement that failed as a whole, and of probes whose status changed. */
   readonly onEvent?: (event: { readonly level: 'info' | 'warn'; readonly message: string }) => void;
 }
@@ -32,7 +41,9 @@ const FOLDER_EVERY_MS = 60_000;
  */
 export function createAgent(options: AgentOptions): Agent {
   const targets = parseTargets(options.targets);
+  const buffer = new PointBuffer();
   const pulse = startPulse({
+    points: () => buffer.take(),
     endpoint: options.endpoint,
     apiKey: options.apiKey,
     tenantId: options.tenantId,
@@ -43,10 +54,33 @@ export function createAgent(options: AgentOptions): Agent {
   });
   const observe = createObserver(pulse, options, targets);
   observe.register();
+  const readers = startReaders(pulse, options, buffer);
   return {
     flush: () => pulse.forceFlush(),
-    stop: () => pulse.shutdown(),
+    stop: async () => {
+      await Promise.all(readers.map((reader) => reader.stop()));
+      await pulse.shutdown();
+    },
   };
+}
+
+/** What is read elsewhere than on this machine runs on its own clock, and its points wait for the next export. */
+function startReaders(pulse: Pulse, options: AgentOptions, buffer: PointBuffer): { stop(): Promise<void> }[] {
+  let toldOfDropped = 0;
+  const onEvent = options.onEvent ?? (() => undefined);
+  const addPoints = (points: Parameters<PointBuffer['add']>[0]) => {
+    buffer.add(points);
+    if (buffer.dropped === toldOfDropped) return;
+    toldOfDropped = buffer.dropped;
+    onEvent({ level: 'warn', message: `${toldOfDropped} points in all given up: nobody took them` });
+  };
+  const readers: { stop(): Promise<void> }[] = [];
+  if (options.snmp !== undefined && options.snmp.devices.length > 0) {
+    const logger = pulse.logger('dotmac.agent', '1');
+    readers.push(startPolling(options.snmp, { logger, addPoints, onEvent, stateDir: options.stateDir }));
+  }
+  if (options.kubelet !== undefined) readers.push(startKubelet(options.kubelet, { addPoints, onEvent }));
+  return readers;
 }
 
 function createObserver(pulse: Pulse, options: AgentOptions, targets: readonly ProbeTarget[]) {

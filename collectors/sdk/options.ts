@@ -1,4 +1,5 @@
 import type { PulseExportError } from './failures.ts';
+import type { MeasuredPoint } from './points.ts';
 
 /** What {@link startPulse} takes. */
 export interface PulseOptions {
@@ -26,6 +27,8 @@ export interface PulseOptions {
   readonly global?: boolean | undefined;
   /** Takes each failed export; without it, stderr gets a line at the first of a kind and then one a minute with a count. */
   readonly onError?: ((error: PulseExportError) => void) | undefined;
+  /** Asked with each export for points that the program measured itself, with their own times; each is to be given once. */
+  readonly points?: (() => readonly MeasuredPoint[]) | undefined;
 }
 
 export interface CheckedOptions {
@@ -35,6 +38,7 @@ export interface CheckedOptions {
   readonly metricIntervalMs: number;
   readonly global: boolean;
   readonly onError: ((error: PulseExportError) => void) | undefined;
+  readonly points: (() => readonly MeasuredPoint[]) | undefined;
 }
 
 /** An option that cannot be used. *Shape* `code` is `sdk.option_invalid`, or `sdk.already_started`; `field` names the option. */
@@ -67,6 +71,9 @@ export function checkOptions(options: PulseOptions, hostName: string): CheckedOp
   if (options.onError !== undefined && typeof options.onError !== 'function') {
     throw new PulseOptionError('onError', 'a function is needed');
   }
+  if (options.points !== undefined && typeof options.points !== 'function') {
+    throw new PulseOptionError('points', 'a function is needed');
+  }
   const named: Record<string, string | undefined> = {
     'service.namespace': 'dotmac',
     'service.name': text(options.serviceName, 'serviceName'),
@@ -84,6 +91,7 @@ export function checkOptions(options: PulseOptions, hostName: string): CheckedOp
     metricIntervalMs: checkInterval(options.metricIntervalMs),
     global: options.global ?? true,
     onError: options.onError,
+    points: options.points,
   };
 }
 

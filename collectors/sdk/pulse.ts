@@ -23,6 +23,7 @@ import { NodeSDK } from '@opentelemetry/sdk-node';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { FailureLog } from './failures.ts';
 import { type CheckedOptions, checkOptions, PulseOptionError, type PulseOptions } from './options.ts';
+import { producePoints } from './points.ts';
 
 /** A running connection to Pulse. */
 export interface Pulse {
@@ -152,6 +153,7 @@ function createPipelines(options: CheckedOptions, failures: FailureLog): Pipelin
       exporter: watched(new FreshGaugeExporter(toMetrics), toMetrics.url, failures),
       exportIntervalMillis: options.metricIntervalMs,
       exportTimeoutMillis: Math.min(options.metricIntervalMs, 30_000),
+      metricProducers: options.points === undefined ? [] : [producePoints(options.points)],
     }),
     spans: new PatientSpanProcessor({ exporter: watched(new OTLPTraceExporter(toTraces), toTraces.url, failures) }),
     records: new BatchLogRecordProcessor({ exporter: watched(new OTLPLogExporter(toLogs), toLogs.url, failures) }),

@@ -1,0 +1,2 @@
+export { KubeletConfig } from './kubelet-client.ts';
+export { startKubelet } from './start-kubelet.ts';
