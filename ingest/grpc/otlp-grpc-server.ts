@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import {
   experimental,
   status as grpcCodes,
+  logVerbosity,
   type Metadata,
   Server,
   ServerCredentials,
@@ -10,6 +11,7 @@ import {
   type ServerInterceptor,
   type ServerUnaryCall,
   type sendUnaryData,
+  setLogVerbosity,
 } from '@grpc/grpc-js';
 import { type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { CallAccess } from 'streams/access';
@@ -63,6 +65,8 @@ interface AdmittedState {
  * *Source* OTLP specification 1.x, "OTLP/gRPC".
  */
 export function createOtlpGrpcServer(deps: OtlpGrpcDeps): GatewayListener {
+  // It writes to stderr what it also throws or answers.
+  setLogVerbosity(logVerbosity.NONE);
   const states = new WeakMap<Metadata, AdmittedState>();
   const server = new Server({
     'grpc.max_receive_message_length': deps.maxMessageBytes,
@@ -70,7 +74,7 @@ export function createOtlpGrpcServer(deps: OtlpGrpcDeps): GatewayListener {
     'grpc.keepalive_time_ms': deps.keepaliveMs,
     'grpc.keepalive_timeout_ms': deps.keepaliveTimeoutMs,
     'grpc.max_connection_idle_ms': deps.idleMs,
-    'grpc.enable_channelz': 0,
+    // Channelz stays on: without it grpc-js does not know its connections when they are to be cut.
     interceptors: [admitCalls(deps, states)],
   });
   for (const service of exportServices) {
