@@ -37,6 +37,7 @@ const targets: Targets = {
     'access-api',
     'control-api',
     'ingest',
+    'ingest-api',
     'telemetry-consumer',
     'analytics',
     'billing',
@@ -48,7 +49,7 @@ const targets: Targets = {
   ],
   ingest: ['ingest', 'gateway'],
   streams: ['telemetry-consumer', 'gateway'],
-  api: ['access-api', 'control-api', 'analytics', 'billing', 'orchestrator', 'gateway'],
+  api: ['access-api', 'control-api', 'ingest-api', 'analytics', 'billing', 'orchestrator', 'gateway'],
 };
 
 const usage = `DotMac Pulse ${packageJson.version}

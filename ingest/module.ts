@@ -1,13 +1,17 @@
 import { createCallAccess } from 'streams/access';
-import { defaultLimits } from 'streams/contract';
-import { defineModule, type ModuleDefinition } from 'streams/runtime';
+import { defineModule, type ModuleDefinition, type RunningModule, type Services } from 'streams/runtime';
 import { z } from 'zod';
 import { createAdmission } from './acceptance/admission.ts';
 import { createIngestMetrics } from './acceptance/ingest-metrics.ts';
+import { createMemoryGuard, defaultMemoryBytes } from './acceptance/memory-guard.ts';
+import { SeriesCensus } from './acceptance/series-census.ts';
 import { createTelemetryAcceptor } from './acceptance/telemetry-acceptor.ts';
 import { createOtlpGrpcServer } from './grpc/otlp-grpc-server.ts';
 import { monitoringRoutes } from './monitoring/http.ts';
 import { otlpRoutes } from './otlp/http.ts';
+import { rejectedRoutes } from './rejections/http.ts';
+import { createRejectionCounts } from './rejections/rejection-counts.ts';
+import { remoteWriteRoutes } from './remote-write/http.ts';
 import { usageEventRoutes } from './usage-events/http.ts';
 
 const mebibyte = 1024 * 1024;
@@ -29,8 +33,14 @@ export const IngestConfig = z.strictObject({
       drainSeconds: z.number().min(0.1).max(600).default(10),
     })
     .prefault({}),
-  /** How old telemetry may be; the store keeps as long. */
-  retentionDays: z.int().min(1).max(3650).default(400),
+  /** Memory of the process beyond which requests are taken one at a time; absent: four fifths of what the machine or the container has. */
+  maxMemoryMiB: z.int().min(64).optional(),
+  /** Active series of all tenants together that the limits are counted for; about 35 bytes each. */
+  maxTrackedSeries: z.int().min(1000).max(100_000_000).default(4_000_000),
+  /** How long after the start new series may come at any rate: all are new to a process that has just started. */
+  warmUpSeconds: z.number().min(0).max(3600).default(300),
+  /** How often counts of refused data are written for the tenants to see. */
+  rejectedFlushSeconds: z.number().min(0.1).max(3600).default(5),
 });
 
 /** Modules of this folder: everything that takes telemetry and usage from the tenants. */
@@ -39,51 +49,95 @@ export const modules: readonly ModuleDefinition[] = [
     name: 'ingest',
     description:
       'OTLP over HTTP and gRPC, CloudEvents usage events and REST monitoring: authenticated, bounded and validated onto the log',
-    requires: ['log', 'access', 'http'],
+    requires: ['log', 'control', 'access', 'http'],
     config: IngestConfig,
-    create(config, services) {
-      const { log, clock } = services;
-      const metrics = createIngestMetrics(services.metrics);
-      const acceptor = createTelemetryAcceptor({ log, metrics, retentionDays: config.retentionDays });
-      const admission = createAdmission({
-        limitsOf: () => defaultLimits,
-        maxInFlightBytes: config.maxInFlightMiB * mebibyte,
-      });
-      const maxBodyBytes = config.maxBodyMiB * mebibyte;
-      const otlp = otlpRoutes({
-        acceptor,
-        metrics,
-        clock,
-        admission,
-        maxBodyBytes,
-        maxDecompressedBytes: config.maxDecompressedMiB * mebibyte,
-      });
-      services.otlpHttp.register(otlp);
-      services.http.register(otlp);
-      services.listeners.push(
-        createOtlpGrpcServer({
-          acceptor,
-          admission,
-          metrics,
-          clock,
-          access: createCallAccess({ access: services.access, tenants: services.tenants, metrics: services.metrics }),
-          logger: services.logger,
-          maxMessageBytes: maxBodyBytes,
-          maxConcurrentStreams: config.grpc.maxConcurrentStreams,
-          receiveTimeoutMs: config.grpc.receiveTimeoutSeconds * 1000,
-          keepaliveMs: config.grpc.keepaliveSeconds * 1000,
-          keepaliveTimeoutMs: config.grpc.keepaliveTimeoutSeconds * 1000,
-          idleMs: config.grpc.idleSeconds * 1000,
-          drainMs: config.grpc.drainSeconds * 1000,
-        }),
-      );
-      services.http.register(usageEventRoutes({ log, clock, metrics, maxBodyBytes }));
-      services.http.register(monitoringRoutes({ acceptor, clock, metrics }));
-      return {
-        async start() {},
-        ready: () => ({ ready: true }) as const,
-        async stop() {},
-      };
+    create: (config, services) => createIngest(config, services),
+  }),
+  defineModule({
+    name: 'ingest-api',
+    description: 'data that was turned away and why, over HTTP',
+    requires: ['control', 'access', 'http'],
+    config: z.object({}),
+    create(_config, services) {
+      services.http.register(rejectedRoutes(services.control));
+      return { async start() {}, ready: () => ({ ready: true }) as const, async stop() {} };
     },
   }),
 ];
+
+function createIngest(config: z.infer<typeof IngestConfig>, services: Services): RunningModule {
+  const { log, clock } = services;
+  const limitsOf = (tenantId: string) => services.limits.of(tenantId);
+  const now = () => clock.now();
+  const rejections = createRejectionCounts({ control: services.control, now });
+  const metrics = createIngestMetrics(services.metrics, rejections);
+  const memory = createMemoryGuard({
+    maxBytes: config.maxMemoryMiB === undefined ? defaultMemoryBytes() : config.maxMemoryMiB * mebibyte,
+  });
+  const admission = createAdmission({
+    limitsOf,
+    maxInFlightBytes: config.maxInFlightMiB * mebibyte,
+    memory,
+    now,
+  });
+  const census = new SeriesCensus({
+    maxSeries: config.maxTrackedSeries,
+    warmUntilMs: now() + config.warmUpSeconds * 1000,
+  });
+  const acceptor = createTelemetryAcceptor({ log, metrics, admission, census, limitsOf });
+  const maxBodyBytes = config.maxBodyMiB * mebibyte;
+  const otlp = otlpRoutes({
+    acceptor,
+    metrics,
+    clock,
+    admission,
+    maxBodyBytes,
+    maxDecompressedBytes: config.maxDecompressedMiB * mebibyte,
+  });
+  services.otlpHttp.register(otlp);
+  services.http.register(otlp);
+  services.listeners.push(
+    createOtlpGrpcServer({
+      acceptor,
+      admission,
+      metrics,
+      clock,
+      access: createCallAccess({ access: services.access, tenants: services.tenants, metrics: services.metrics }),
+      logger: services.logger,
+      maxMessageBytes: maxBodyBytes,
+      maxConcurrentStreams: config.grpc.maxConcurrentStreams,
+      receiveTimeoutMs: config.grpc.receiveTimeoutSeconds * 1000,
+      keepaliveMs: config.grpc.keepaliveSeconds * 1000,
+      keepaliveTimeoutMs: config.grpc.keepaliveTimeoutSeconds * 1000,
+      idleMs: config.grpc.idleSeconds * 1000,
+      drainMs: config.grpc.drainSeconds * 1000,
+    }),
+  );
+  services.http.register(usageEventRoutes({ log, clock, metrics, admission, limitsOf, maxBodyBytes }));
+  services.http.register(monitoringRoutes({ acceptor, clock, metrics, admission, maxBodyBytes }));
+  const flush = async () => {
+    try {
+      await rejections.flush();
+    } catch (error) {
+      services.logger.warn({ err: error }, 'counts of refused data were not written; they are kept for the next time');
+    }
+  };
+  let timer: NodeJS.Timeout | undefined;
+  let flushing: Promise<void> = Promise.resolve();
+  return {
+    async start() {
+      memory.start();
+      timer = setInterval(() => {
+        flushing = flushing.then(flush);
+      }, config.rejectedFlushSeconds * 1000);
+      timer.unref();
+    },
+    ready: () => ({ ready: true }) as const,
+    async stop() {
+      memory.stop();
+      clearInterval(timer);
+      await flushing;
+      await flush();
+    },
+  };
+}

@@ -1,5 +1,7 @@
 import { AppError, type TenantLimits } from 'streams/contract';
+import type { MemoryGuard } from './memory-guard.ts';
 import type { Sender } from './telemetry-acceptor.ts';
+import { TenantRates } from './tenant-rates.ts';
 
 /** What one request holds of the door until it is answered. */
 export interface Ticket {
@@ -14,32 +16,42 @@ export interface Ticket {
 /**
  * Who may come in now. Asked once a request, as soon as its sender is known and before its body is read, so that refusing costs next to nothing.
  *
- * *Errors* `limits.request_bytes` (413), `limits.concurrent_requests` (429), `ingest.overloaded` (503); the last two retryable with `retryAfterSeconds`.
- * *Bias* bytes in flight are a soft limit: a request that is let in may pass it by its own size, the next one is turned away.
+ * *Errors* `limits.request_bytes` (413); `limits.points_per_second`, `limits.bytes_per_second`, `limits.concurrent_requests` (429) and `ingest.overloaded` (503), retryable with `retryAfterSeconds`.
+ * *Bias* bytes in flight and memory are soft limits: a request that is let in may pass them by its own size, the next one is turned away. Alone at the door a request is always let in, so that
+ * memory that is not given back cannot close it for good.
  */
 export interface Admission {
   /** `declaredBytes` is the request's length as it comes; 0 when it is not known yet. */
   enter(sender: Sender, declaredBytes: number): Ticket;
+  /** Takes what a request turned out to bring from the tenant's rates, once, before anything of it is stored. *Units* bytes after decompression. *Errors* the two of the rates. */
+  charge(sender: Sender, records: number, bytes: number): void;
 }
 
 export interface AdmissionDeps {
   readonly limitsOf: (tenantId: string) => TenantLimits;
   /** Bytes that all requests may hold at a time, compressed and decompressed together. */
   readonly maxInFlightBytes: number;
+  readonly memory: Pick<MemoryGuard, 'isOver'>;
+  now(): number;
 }
 
 export function createAdmission(deps: AdmissionDeps): Admission {
   let held = 0;
+  let inside = 0;
   const running = new Map<string, number>();
+  const rates = new TenantRates();
 
   return {
+    charge: ({ tenant }, records, bytes) =>
+      rates.charge(tenant.id, deps.limitsOf(tenant.id), records, bytes, deps.now()),
     enter({ tenant }, declaredBytes) {
       const limits = deps.limitsOf(tenant.id);
       if (declaredBytes > limits.requestBytes) throw tooLarge(limits.requestBytes);
+      rates.check(tenant.id, limits, deps.now());
       const concurrent = running.get(tenant.id) ?? 0;
       if (concurrent >= limits.concurrentRequests) throw tooMany(limits.concurrentRequests);
-      // A door that holds nothing lets anything in: a request above the limit would otherwise never pass.
-      if (held > 0 && held + declaredBytes > deps.maxInFlightBytes) throw overloaded();
+      if (inside > 0 && (held + declaredBytes > deps.maxInFlightBytes || deps.memory.isOver())) throw overloaded();
+      inside++;
       running.set(tenant.id, concurrent + 1);
       let own = declaredBytes;
       let left = false;
@@ -59,6 +71,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
           if (left) return;
           left = true;
           held -= own;
+          inside--;
           const others = (running.get(tenant.id) ?? 1) - 1;
           if (others > 0) running.set(tenant.id, others);
           else running.delete(tenant.id);
@@ -69,7 +82,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
 }
 
 function overloaded(): AppError {
-  return new AppError('ingest.overloaded', 'too many bytes are being taken at the moment: send again later', {
+  return new AppError('ingest.overloaded', 'too much is being taken at the moment: send again later', {
     status: 503,
     retryable: true,
     retryAfterSeconds: 1,

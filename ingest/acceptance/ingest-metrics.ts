@@ -1,14 +1,16 @@
 import { Counter, type Registry } from 'prom-client';
 import type { Signal } from 'streams/contract';
+import { detailOf, type RejectionCounts } from '../rejections/rejection-counts.ts';
 
 /** What ingest counts about itself, at `/metrics`. */
 export interface IngestMetrics {
   request(signal: Signal, status: number): void;
   accepted(signal: Signal, records: number, bytes: number): void;
-  rejected(signal: Signal, reason: string, records: number): void;
+  /** Counts for the operator, and for the tenant itself when it is known; `error` is what it was told. */
+  rejected(signal: Signal, reason: string, records: number, tenantId?: string, error?: unknown): void;
 }
 
-export function createIngestMetrics(registry: Registry): IngestMetrics {
+export function createIngestMetrics(registry: Registry, rejections: Pick<RejectionCounts, 'record'>): IngestMetrics {
   const registers = [registry];
   const requests = new Counter({
     name: 'pulse_ingest_requests_total',
@@ -40,6 +42,9 @@ export function createIngestMetrics(registry: Registry): IngestMetrics {
       records.inc({ signal }, count);
       bytes.inc({ signal }, size);
     },
-    rejected: (signal, reason, count) => rejected.inc({ signal, reason }, count),
+    rejected(signal, reason, count, tenantId, error) {
+      rejected.inc({ signal, reason }, count);
+      if (tenantId !== undefined) rejections.record(tenantId, signal, reason, count, detailOf(error));
+    },
   };
 }

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Principal } from 'streams/access';
-import { AppError, type TenantRecord } from 'streams/contract';
+import { AppError, type TenantLimits, type TenantRecord } from 'streams/contract';
 import { type HourCount, type Log, toHeaders } from 'streams/log';
-import { type OtlpSignal, scanOtlp, splitOtlp, type TimeBounds, timeBounds } from 'streams/otlp';
+import { filterOtlp, type OtlpSignal, scanOtlp, splitOtlp, type TimeBounds, timeBounds } from 'streams/otlp';
+import type { Admission } from './admission.ts';
 import type { IngestMetrics } from './ingest-metrics.ts';
+import type { SeriesCensus } from './series-census.ts';
 
 /** Above this a request becomes several records of the log. *Source* architecture §3.2: 1 MiB, topics allow 4 MiB. */
 const partBytesMax = 1024 * 1024;
@@ -23,7 +25,7 @@ export interface TelemetryAcceptor {
   /**
    * Validates protobuf bytes, and resolves when every accepted record is durable.
    *
-   * *Errors* `otlp.malformed` (400), `ingest.tenant_mismatch` (403), `otlp.record_too_large` (413), `log.unavailable` (503): nothing may be assumed stored.
+   * *Errors* `otlp.malformed` (400), `ingest.tenant_mismatch` (403), `otlp.record_too_large` (413), `limits.points_per_second`, `limits.bytes_per_second` (429), `log.unavailable` (503): nothing may be assumed stored.
    */
   accept(
     signal: OtlpSignal,
@@ -38,31 +40,46 @@ export interface TelemetryAcceptor {
 export function createTelemetryAcceptor(deps: {
   readonly log: Pick<Log, 'append'>;
   readonly metrics: IngestMetrics;
-  readonly retentionDays: number;
+  readonly admission: Pick<Admission, 'charge'>;
+  readonly census: SeriesCensus;
+  readonly limitsOf: (tenantId: string) => TenantLimits;
 }): TelemetryAcceptor {
   return {
     async accept(signal, payload, sender, receivedAtMs, packed) {
-      const bounds = timeBounds(receivedAtMs, deps.retentionDays);
-      const scan = scanOtlp(signal, payload, bounds);
-      refuseForeignTenants(scan.tenantIds, sender.tenant);
+      const { tenant, principal } = sender;
+      const limits = deps.limitsOf(tenant.id);
+      const bounds = timeBounds(receivedAtMs, limits.retentionDays[signal]);
+      const scan = scanOtlp(signal, payload, bounds, {
+        attributes: {
+          perRecord: limits.attributesPerRecord,
+          nameBytes: limits.attributeNameBytes,
+          valueBytes: limits.attributeValueBytes,
+        },
+        series: deps.census.gate(tenant.id, limits, receivedAtMs),
+      });
+      refuseForeignTenants(scan.tenantIds, tenant);
+      const rejected = [...scan.rejected.values()].reduce((sum, count) => sum + count, 0);
+      deps.admission.charge(sender, scan.records + rejected, payload.length);
       if (scan.records > 0) {
-        const parts = partsOf(signal, payload, bounds, scan.hours);
+        const kept = scan.cut.length === 0 ? payload : filterOtlp(signal, payload, scan.cut);
+        const parts = partsOf(signal, kept, bounds, scan.hours);
         const batch = randomUUID();
         await deps.log.append(
           'telemetry',
           parts.map(({ bytes, hours }, part) => ({
-            key: sender.tenant.id,
+            key: tenant.id,
             headers: toHeaders({
-              tenant: sender.tenant.id,
-              tenantNumber: sender.tenant.number,
+              tenant: tenant.id,
+              tenantNumber: tenant.number,
               signal,
               encoding: 'otlp',
               receivedAt: receivedAtMs,
-              credential: sender.principal.id,
+              credential: principal.id,
               batch,
               part,
               parts: parts.length,
               counts: hours,
+              ...keeping(limits, signal, principal),
             }),
             payload: bytes,
             ...(packed !== undefined && bytes === payload ? { packed } : {}),
@@ -70,9 +87,17 @@ export function createTelemetryAcceptor(deps: {
         );
         deps.metrics.accepted(signal, scan.records, payload.length);
       }
-      for (const [reason, count] of scan.rejected) deps.metrics.rejected(signal, reason, count);
+      for (const [reason, count] of scan.rejected) deps.metrics.rejected(signal, reason, count, tenant.id);
       return { records: scan.records, rejected: scan.rejected };
     },
+  };
+}
+
+/** How the tenant's data is kept and judged, as its limits say now: in the envelope, so that a replay stores the same rows. */
+export function keeping(limits: TenantLimits, signal: keyof TenantLimits['retentionDays'], principal: Principal) {
+  return {
+    retentionDays: limits.retentionDays[signal],
+    ...(principal.scopes.includes('backfill') ? {} : { lateAfterSeconds: limits.outOfOrderSeconds }),
   };
 }
 

@@ -124,16 +124,16 @@ async function exportTelemetry(
     deps.metrics.request(signal, 200);
     callback(null, exportResponse(signal, 'application/x-protobuf', rejected));
   } catch (error) {
-    callback(refuse(deps, signal, error).status);
+    callback(refuse(deps, signal, error, sender.tenant.id).status);
   } finally {
     ticket.leave();
   }
 }
 
-function refuse(deps: OtlpGrpcDeps, signal: OtlpSignal, error: unknown) {
+function refuse(deps: OtlpGrpcDeps, signal: OtlpSignal, error: unknown, tenantId: string | undefined) {
   const refusal = toGrpcStatus(error);
   deps.metrics.request(signal, refusal.httpStatus);
-  deps.metrics.rejected(signal, refusal.code, 1);
+  deps.metrics.rejected(signal, refusal.code, 1, tenantId, error);
   if (refusal.httpStatus === 503) deps.logger.error({ err: error, signal }, 'telemetry could not be taken');
   return refusal;
 }
@@ -150,16 +150,20 @@ function admitCalls(deps: OtlpGrpcDeps, states: WeakMap<Metadata, AdmittedState>
       attributes: { 'rpc.system': 'grpc', 'rpc.service': service.name, 'rpc.method': 'Export' },
     });
     let state: AdmittedState | undefined;
+    let tenantId: string | undefined;
     let isAnswered = false;
     const tooSlow = setTimeout(() => {
       const error = new AppError('ingest.receive_timeout', 'the message did not arrive in time', { status: 408 });
-      intercepting.sendStatus(refuse(deps, signal, error).status);
+      intercepting.sendStatus(refuse(deps, signal, error, tenantId).status);
     }, deps.receiveTimeoutMs);
     const intercepting = new ServerInterceptingCall(call, {
       start(next) {
         next({
           onReceiveMetadata(metadata, proceed) {
-            admit(deps, metadata).then(
+            const admitting = admit(deps, metadata, (known) => {
+              tenantId = known;
+            });
+            admitting.then(
               (admitted) => {
                 if (isAnswered) {
                   admitted.ticket.leave();
@@ -170,7 +174,7 @@ function admitCalls(deps: OtlpGrpcDeps, states: WeakMap<Metadata, AdmittedState>
                 proceed(metadata);
               },
               (error) => {
-                if (!isAnswered) intercepting.sendStatus(refuse(deps, signal, error).status);
+                if (!isAnswered) intercepting.sendStatus(refuse(deps, signal, error, tenantId).status);
               },
             );
           },
@@ -184,7 +188,7 @@ function admitCalls(deps: OtlpGrpcDeps, states: WeakMap<Metadata, AdmittedState>
             if (isAnswered) return;
             // Ended below us: cut off by its sender, past its deadline, above the bound, or not decompressible.
             isAnswered = true;
-            deps.metrics.rejected(signal, 'ingest.cut_off', 1);
+            deps.metrics.rejected(signal, 'ingest.cut_off', 1, tenantId);
             endSpan(span, grpcCodes.CANCELLED);
           },
         });
@@ -213,8 +217,9 @@ function headersOf(metadata: Metadata): Record<string, string | undefined> {
   );
 }
 
-async function admit(deps: OtlpGrpcDeps, metadata: Metadata): Promise<AdmittedState> {
+async function admit(deps: OtlpGrpcDeps, metadata: Metadata, onTenant: (id: string) => void): Promise<AdmittedState> {
   const sender = await deps.access.admit(headersOf(metadata), { resource: 'telemetry', action: 'write' });
+  onTenant(sender.tenant.id);
   // gRPC does not declare a length ahead.
   return { sender, ticket: deps.admission.enter(sender, 0), isTaken: false };
 }

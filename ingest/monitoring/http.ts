@@ -4,6 +4,8 @@ import { AppError, invariant } from 'streams/contract';
 import { encodeOtlp, type OtlpSignal } from 'streams/otlp';
 import type { Clock } from 'streams/runtime';
 import { z } from 'zod';
+import type { Admission } from '../acceptance/admission.ts';
+import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
 import type { TelemetryAcceptor } from '../acceptance/telemetry-acceptor.ts';
 import { AlertsBody, HealthChecksBody, MetricsBody } from './monitoring-bodies.ts';
@@ -13,6 +15,8 @@ export interface MonitoringRoutesDeps {
   readonly acceptor: TelemetryAcceptor;
   readonly clock: Clock;
   readonly metrics: IngestMetrics;
+  readonly admission: Admission;
+  readonly maxBodyBytes: number;
 }
 
 const Accepted = z.object({
@@ -26,16 +30,25 @@ const permission = { resource: 'monitoring', action: 'write', tenant: 'credentia
 /** `POST /api/v1/monitoring/health-checks|metrics|alerts` for containers without OpenTelemetry: translated to OTLP, then the same way as OTLP. */
 export function monitoringRoutes(deps: MonitoringRoutesDeps): FastifyPluginAsyncZod {
   return async (app) => {
+    admitRequests(app, deps.admission, deps.maxBodyBytes);
+    app.addHook('onError', async (request, _reply, error) => {
+      const code = error instanceof AppError ? error.code : 'request';
+      if (countedByRecord.has(code)) return;
+      const signal = request.routeOptions.url?.endsWith('/alerts') === true ? 'logs' : 'metrics';
+      deps.metrics.rejected(signal, code, 1, request.tenant?.id, error);
+    });
     const route = (summary: string) => ({ tags: ['ingest'], summary, response: { 200: Accepted } });
     app.post(
       '/api/v1/monitoring/health-checks',
       { config: { permission }, schema: { ...route('Take health checks'), body: HealthChecksBody } },
       async (request) => {
         const checks = 'checks' in request.body ? request.body.checks : [request.body];
-        // Details first: when the second step fails the sender sends both again, and equal records are one.
-        const details = fromHealthDetails(checks);
-        if (details !== null) await accept(request, 'logs', details, checks.length, deps);
-        return accept(request, 'metrics', fromHealthChecks(checks), checks.length, deps);
+        return withTicket(request, async () => {
+          // Details first: when the second step fails the sender sends both again, and equal records are one.
+          const details = fromHealthDetails(checks);
+          if (details !== null) await accept(request, 'logs', details, checks.length, deps);
+          return accept(request, 'metrics', fromHealthChecks(checks), checks.length, deps);
+        });
       },
     );
     app.post(
@@ -43,7 +56,7 @@ export function monitoringRoutes(deps: MonitoringRoutesDeps): FastifyPluginAsync
       { config: { permission }, schema: { ...route('Take metrics'), body: MetricsBody } },
       async (request) => {
         const metrics = 'metrics' in request.body ? request.body.metrics : [request.body];
-        return accept(request, 'metrics', fromMetrics(metrics), metrics.length, deps);
+        return withTicket(request, () => accept(request, 'metrics', fromMetrics(metrics), metrics.length, deps));
       },
     );
     app.post(
@@ -51,11 +64,15 @@ export function monitoringRoutes(deps: MonitoringRoutesDeps): FastifyPluginAsync
       { config: { permission }, schema: { ...route('Take alerts'), body: AlertsBody } },
       async (request) => {
         const alerts = 'alerts' in request.body ? request.body.alerts : [request.body];
-        return accept(request, 'logs', fromAlerts(alerts), alerts.length, deps);
+        return withTicket(request, () => accept(request, 'logs', fromAlerts(alerts), alerts.length, deps));
       },
     );
   };
 }
+
+const timeReasons: ReadonlySet<string> = new Set(['no_time', 'too_old', 'too_far_ahead']);
+/** Their records are counted one by one already. */
+const countedByRecord: ReadonlySet<string> = new Set(['ingest.time_out_of_range', 'ingest.records_refused']);
 
 async function accept(
   request: FastifyRequest,
@@ -70,9 +87,12 @@ async function accept(
   const { records, rejected } = await deps.acceptor.accept(signal, payload, { tenant, principal }, deps.clock.now());
   if (records === 0 && rejected.size > 0) {
     const reasons = [...rejected].map(([reason, count]) => `${count} ${reason}`).join(', ');
-    throw new AppError('ingest.time_out_of_range', `no record is within the time that is kept: ${reasons}`, {
-      status: 400,
-    });
+    if ([...rejected.keys()].every((reason) => timeReasons.has(reason))) {
+      throw new AppError('ingest.time_out_of_range', `no record is within the time that is kept: ${reasons}`, {
+        status: 400,
+      });
+    }
+    throw new AppError('ingest.records_refused', `no record was taken: ${reasons}`, { status: 400 });
   }
   deps.metrics.request(signal, 200);
   return { accepted: sent, ...(rejected.size === 0 ? {} : { rejected: Object.fromEntries(rejected) }) };

@@ -119,7 +119,7 @@ function answerStatus(
   // A fault of ours is never 500 here: 503 makes every exporter keep its data and come again.
   const status = known.status >= 500 ? 503 : known.status;
   metrics.request(signal, status);
-  metrics.rejected(signal, known.code, 1);
+  metrics.rejected(signal, known.code, 1, request.tenant?.id, known);
   if (status === 503) {
     request.log.error({ err: known, signal, correlationId: request.correlationId }, 'telemetry could not be taken');
   }

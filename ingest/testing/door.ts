@@ -2,7 +2,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { Registry } from 'prom-client';
 import { accessPlugin } from 'streams/access';
-import { AppError, TenantId, type TenantRecord, UsageEvent } from 'streams/contract';
+import { AppError, defaultLimits, TenantId, TenantLimits, type TenantRecord, UsageEvent } from 'streams/contract';
 import { type Envelope, fromHeaders, type LogMessage } from 'streams/log';
 import { answerError, createLogger, type GatewayListener, type Services } from 'streams/runtime';
 import { z } from 'zod';
@@ -38,6 +38,8 @@ export interface TestDoor {
   /** Makes the log fail, or hold an append until the returned function is called. */
   failLog(error: Error | null): void;
   holdLog(): () => void;
+  /** Gives a tenant limits of its own. */
+  setLimits(tenantId: string, overrides: object): void;
 }
 
 export async function openTestDoor(
@@ -62,6 +64,7 @@ export async function openTestDoor(
     ['beta', { tenantId: 'isp-beta', scopes: [] }],
   ]);
   const registry = new Registry();
+  const limits = new Map<string, TenantLimits>();
   const directory = {
     byId: (id: string) => tenants.find((one) => one.id === id),
     byNumber: (number: number) => tenants.find((one) => one.number === number),
@@ -91,6 +94,9 @@ export async function openTestDoor(
     listeners: [] as GatewayListener[],
     access,
     tenants: directory,
+    limits: { of: (id: string) => limits.get(id) ?? defaultLimits, async refresh() {} },
+    // Counts of refused data are tested on a real control plane.
+    control: {},
     logger: createLogger('silent'),
   };
   const [definition] = modules;
@@ -108,6 +114,9 @@ export async function openTestDoor(
     events: () =>
       appended.flatMap((message) => z.array(UsageEvent).parse(JSON.parse(Buffer.from(message.payload).toString()))),
     metrics: () => registry.metrics(),
+    setLimits(tenantId, overrides) {
+      limits.set(tenantId, TenantLimits.parse(overrides));
+    },
     failLog(error) {
       failure = error;
     },

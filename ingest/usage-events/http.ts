@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { AppError, invariant, type UsageEvent } from 'streams/contract';
+import { AppError, invariant, type TenantLimits, type UsageEvent } from 'streams/contract';
 import { type Log, type LogMessage, toHeaders } from 'streams/log';
 import type { Clock } from 'streams/runtime';
 import { z } from 'zod';
+import type { Admission } from '../acceptance/admission.ts';
+import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
+import { keeping } from '../acceptance/telemetry-acceptor.ts';
 import { fromBinaryMode, readCloudEvents } from './cloud-events.ts';
 import { withoutInexactValues } from './exact-json.ts';
 import { countByHour } from './hour-counts.ts';
@@ -14,6 +17,8 @@ export interface UsageEventRoutesDeps {
   readonly log: Pick<Log, 'append'>;
   readonly clock: Clock;
   readonly metrics: IngestMetrics;
+  readonly admission: Admission;
+  readonly limitsOf: (tenantId: string) => TenantLimits;
   readonly maxBodyBytes: number;
 }
 
@@ -38,6 +43,7 @@ export function usageEventRoutes(deps: UsageEventRoutesDeps): FastifyPluginAsync
       (request, text, done) =>
         parseJson(request, text, (error, body) => done(error, error ? undefined : withoutInexactValues(text, body))),
     );
+    admitRequests(app, deps.admission, deps.maxBodyBytes);
     for (const url of ['/api/v1/plugins/usage-events', '/api/v1/plugins/usage']) {
       app.post(
         url,
@@ -54,7 +60,7 @@ export function usageEventRoutes(deps: UsageEventRoutesDeps): FastifyPluginAsync
           },
         },
         async (request) => {
-          const { events, withoutTime } = await take(request, deps);
+          const { events, withoutTime } = await withTicket(request, () => take(request, deps));
           return { accepted: events.length, ...(withoutTime > 0 ? { withoutTime } : {}) };
         },
       );
@@ -62,8 +68,9 @@ export function usageEventRoutes(deps: UsageEventRoutesDeps): FastifyPluginAsync
     app.addHook('onResponse', async (request, reply) => {
       if (request.method === 'POST') deps.metrics.request('events', reply.statusCode);
     });
-    app.addHook('onError', async (_request, _reply, error) => {
-      deps.metrics.rejected('events', error instanceof AppError ? error.code : 'request', 1);
+    app.addHook('onError', async (request, _reply, error) => {
+      const code = error instanceof AppError ? error.code : 'request';
+      deps.metrics.rejected('events', code, 1, request.tenant?.id, error);
     });
   };
 }
@@ -92,12 +99,14 @@ async function take(request: FastifyRequest, deps: UsageEventRoutesDeps) {
         part,
         parts: parts.length,
         counts: countByHour(events),
+        ...keeping(deps.limitsOf(tenant.id), 'events', principal),
       }),
       payload,
     }),
   );
-  await deps.log.append('telemetry', messages);
   const bytes = messages.reduce((sum, message) => sum + message.payload.length, 0);
+  deps.admission.charge({ tenant, principal }, read.events.length, bytes);
+  await deps.log.append('telemetry', messages);
   deps.metrics.accepted('events', read.events.length, bytes);
   return read;
 }

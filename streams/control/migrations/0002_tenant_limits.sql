@@ -47,6 +47,3 @@ GRANT SELECT ON tenant_limits TO pulse_reader, pulse_writer;
 GRANT INSERT, UPDATE ON tenant_limits TO pulse_writer;
 GRANT SELECT ON rejected_counts TO pulse_reader, pulse_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON rejected_counts TO pulse_counter;
--- Rows of a tenant that is not there are left out, not refused as a whole.
-CREATE POLICY by_counter ON tenants FOR SELECT TO pulse_counter USING (pulse_scope() = 'global');
-GRANT SELECT ON tenants TO pulse_counter;
