@@ -96,6 +96,17 @@ function createIngest(config: z.infer<typeof IngestConfig>, services: Services):
   });
   services.otlpHttp.register(otlp);
   services.http.register(otlp);
+  const remoteWrite = remoteWriteRoutes({
+    acceptor,
+    metrics,
+    clock,
+    admission,
+    limitsOf,
+    maxBodyBytes,
+    maxDecompressedBytes: config.maxDecompressedMiB * mebibyte,
+  });
+  services.otlpHttp.register(remoteWrite);
+  services.http.register(remoteWrite);
   services.listeners.push(
     createOtlpGrpcServer({
       acceptor,

@@ -19,6 +19,14 @@ export type {
   TimeBounds,
 } from './port.ts';
 export {
+  type EarlierBody,
+  type RemoteWriteCounts,
+  type RemoteWriteReason,
+  type RemoteWriteTranslation,
+  type RemoteWriteVersion,
+  translateRemoteWrite,
+} from './remote-write/index.ts';
+export {
   contentTypeOf,
   exportResponse,
   grpcCodeOf,

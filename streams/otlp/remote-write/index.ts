@@ -1,0 +1,9 @@
+export type {
+  EarlierBody,
+  RemoteWriteCounts,
+  RemoteWriteOptions,
+  RemoteWriteReason,
+  RemoteWriteTranslation,
+  RemoteWriteVersion,
+} from './port.ts';
+export { translateRemoteWrite } from './translate.ts';
