@@ -155,7 +155,7 @@ export class Gatherer {
       series.histogramsByTime?.set(point.timeMs, point);
       series.histograms.push(point);
       if (sent.resetHint === hintGauge) series.isGaugeHistogram = true;
-    } else if (JSON.stringify(other) !== JSON.stringify(point)) {
+    } else if (!isSameHistogram(other, point)) {
       this.reject('duplicate_timestamp', 1, labels, `another histogram at ${sent.timeMs} stands before`);
       return;
     }
@@ -193,6 +193,11 @@ export class Gatherer {
     });
   }
 }
+
+/** Whether two histograms say the same, whatever their starts. */
+const isSameHistogram = (a: HistogramPoint, b: HistogramPoint): boolean =>
+  Object.is(a.sum, b.sum) &&
+  JSON.stringify({ ...a, sum: 0, startMs: 0 }) === JSON.stringify({ ...b, sum: 0, startMs: 0 });
 
 const byTime = <Point extends { readonly timeMs: number }>(points: readonly Point[]): Map<number, Point> =>
   new Map(points.map((point) => [point.timeMs, point]));

@@ -17,7 +17,7 @@ export function shuffleFields(type: protobuf.Type, bytes: Uint8Array, random: ()
       rows.push({ key: field.id, bytes: protobuf.Writer.create().uint32(tag).bytes(inner).finish() });
     } else if ((tag & 7) === 2 && field.repeated && field.type !== 'string' && random() < 0.5) {
       const packed = protobuf.Reader.create(reader.bytes());
-      const wire = field.type === 'uint64' ? 0 : 1;
+      const wire = field.type.includes('int') ? 0 : 1;
       while (packed.pos < packed.len) {
         const from = packed.pos;
         packed.skipType(wire);
