@@ -65,6 +65,8 @@ export const ServerConfig = z.object({
   keepAliveTimeoutSeconds: seconds(1, 3600).default(72),
   /** How often connections are looked at for the two timeouts. */
   connectionsCheckSeconds: seconds(0.05, 60).default(2),
+  /** How often the certificate's files are looked at. */
+  certificateCheckSeconds: seconds(0.05, 86_400).default(10),
 });
 export type ServerConfig = z.infer<typeof ServerConfig>;
 

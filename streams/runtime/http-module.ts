@@ -105,8 +105,6 @@ function allowOrigins(app: Services['http'], origins: readonly string[]): void {
   });
 }
 
-const certificateCheckMs = 10_000;
-
 function selfRoutes(process: HttpProcess, services: Services) {
   return async (app: Services['http']) => {
     const open = { config: { permission: 'public' as const }, schema: { hide: true } as object };
@@ -146,7 +144,7 @@ function createGateway(process: HttpProcess, services: Services, transport: { re
         });
       }
       services.addresses.http = await listen(services.http, server.host, server.httpPort, 'PULSE_HTTP_PORT');
-      transport.tls?.watch(services.logger, certificateCheckMs);
+      transport.tls?.watch(services.logger, server.certificateCheckSeconds * 1000);
       listening = true;
       process.onListening(services.addresses);
     },
