@@ -146,7 +146,8 @@ async function accountOf(server: PrometheusServer): Promise<Record<string, numbe
 async function accountOfSidecar(): Promise<{ sent: Counts; lost: number; queued: number; host: number }> {
   const own = await collector.metrics();
   // with or without the suffix that the text format asks of counters
-  const of = (name: string) => own.sum(`otelcol_${name}`) + own.sum(`otelcol_${name}_total`);
+  const of = (name: string, labels = {}) =>
+    own.sum(`otelcol_${name}`, labels) + own.sum(`otelcol_${name}_total`, labels);
   const lost = ['send', 'enqueue'].flatMap((step) =>
     ['metric_points', 'spans', 'log_records'].map((items) => of(`exporter_${step}_failed_${items}`)),
   );
@@ -158,7 +159,7 @@ async function accountOfSidecar(): Promise<{ sent: Counts; lost: number; queued:
     },
     lost: lost.reduce((sum, one) => sum + one, 0),
     queued: own.sum('otelcol_exporter_queue_size'),
-    host: of('scraper_scraped_metric_points'),
+    host: of('receiver_accepted_metric_points', { receiver: 'host_metrics' }),
   };
 }
 
