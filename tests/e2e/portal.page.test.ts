@@ -247,6 +247,27 @@ const colouredPixels = `(() => {
 })()`;
 
 describe('tenant', () => {
+  test('what was rejected is shown with its reason in words and what to do; a tenant that lost nothing is told so', async () => {
+    await signIn(operatorToken, '/tenants/northwind-fibre');
+    const section = page.getByRole('region', { name: 'Rejected data and why' });
+    const row = section.getByRole('row', { name: /More active series than allowed/ });
+    await row.waitFor();
+    expect(await row.textContent()).toContain('102.8 k records');
+    expect(await row.textContent()).toContain('drop it at the source');
+    await section.locator('.uplot').waitFor();
+    const limited = section.getByRole('row', { name: /More records a second than allowed/ });
+    expect(await limited.textContent()).toContain('1,550 requests');
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await overflow()).toBe(0);
+    await section.getByText('drop it at the source').first().waitFor();
+    server.state.failures.set('/telemetry/rejected', { status: 503, code: 'control.unavailable', detail: 'away' });
+    await page.goto(`${server.url}/tenants/harbour-net`);
+    await page.getByText('What was rejected could not be read').waitFor();
+    server.state.failures.clear();
+    await page.reload();
+    await page.getByText('Everything was taken in this time').waitFor();
+  });
+
   test('the evidence of a line is loaded, recomputed from all its rows and agrees', async () => {
     await signIn(operatorToken, '/tenants/northwind-fibre');
     const opener = page.getByRole('button', { name: 'Evidence of API calls' });

@@ -9,13 +9,14 @@ import {
   LineEvidence,
   MetricRange,
   type Problem,
+  RejectedCount,
   SlaReport,
   Tenant,
   UsageReport,
 } from 'streams/contract';
 import type { z } from 'zod';
 import { decisionsOf, fleetOf, invoiceOf, slaOf, usageOf } from './fixtures.ts';
-import { forecastOf, logsOf, rangeOf } from './telemetry.ts';
+import { forecastOf, logsOf, rangeOf, rejectedOf } from './telemetry.ts';
 
 export const operatorToken = 'operator-token-for-tests';
 export const tenantKey = 'pulse_key_northwind';
@@ -138,6 +139,7 @@ function tenantAnswer(state: MockState, call: Call): Answer {
       checked(ForecastReport, forecastOf(tenant, row.customers ?? 0, search.get('metric') ?? '')),
     '/telemetry/metrics/range': () => checked(MetricRange, rangeOf(tenant, search)),
     '/telemetry/logs': () => logsOf(tenant),
+    '/telemetry/rejected': () => list(rejectedOf(tenant, search).map((count) => checked(RejectedCount, count))),
     '/billing/usage': () => checked(UsageReport, usageOf(row, period)),
     '/billing/invoices': () => list([checked(Invoice, invoiceOf(row, period))]),
     '/decisions': () => list(decisionViews(state, row, search)),

@@ -122,3 +122,30 @@ export function logsOf(tenant: Tenant) {
   });
   return { items, nextCursor: null };
 }
+
+/** Refused data of the newest day of the range; one tenant has lost nothing. */
+export function rejectedOf(tenant: Tenant, search: URLSearchParams) {
+  if (tenant.id === 'harbour-net') return [];
+  const hourMs = 3_600_000;
+  const start = Date.parse(search.get('start') ?? '');
+  const now = Date.now();
+  const count = (hoursAgo: number, signal: string, reason: string, records: number, detail = '') => {
+    const hour = Math.floor(now / hourMs) * hourMs - hoursAgo * hourMs;
+    const lastAt = new Date(Math.min(hour + 47 * 60_000, now)).toISOString();
+    return { tenant: tenant.id, hour: new Date(hour).toISOString(), signal, reason, records, lastAt, detail };
+  };
+  return [
+    ...[1, 2, 3, 4].map((hours) => count(hours, 'metrics', 'series_limit', 48_200 - hours * 9_000)),
+    ...[2, 3].map((hours) =>
+      count(
+        hours,
+        'metrics',
+        'limits.points_per_second',
+        310 * hours,
+        'this tenant may send 200000 points a second: send again in 3 s',
+      ),
+    ),
+    count(7, 'logs', 'attribute_too_long', 12),
+    count(9, 'events', 'ingest.event_invalid', 1, '[3].data.value'),
+  ].filter(({ hour }) => Date.parse(hour) >= start);
+}

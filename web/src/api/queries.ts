@@ -6,6 +6,7 @@ import {
   Invoice,
   MetricRange,
   type RangeAggregate,
+  RejectedCount,
   SlaReport,
   Tenant,
   UsageReport,
@@ -149,4 +150,24 @@ export const logsQuery = (token: string, tenant: string, range: TimeRange) =>
         { token, signal },
       ),
     placeholderData: keepPreviousData,
+  });
+
+const hourMs = 60 * minuteMs;
+
+/** Counts of refused data, in whole hours: the hour in which the range begins included. */
+export const rejectedQuery = (token: string, tenant: string, range: TimeRange) =>
+  queryOptions({
+    queryKey: ['rejected', tenant, range.preset ?? range.from, range.preset === null ? range.to : 'live'],
+    queryFn: ({ signal }) =>
+      requestAll(
+        withQuery('/api/v1/telemetry/rejected', {
+          tenant,
+          start: new Date(Math.floor(range.from / hourMs) * hourMs).toISOString(),
+          end: new Date(range.to).toISOString(),
+        }),
+        RejectedCount,
+        { token, signal },
+      ),
+    placeholderData: keepPreviousData,
+    refetchInterval: range.preset === null ? false : minuteMs,
   });

@@ -14,5 +14,6 @@ export const tenantSections: readonly NavigationEntry[] = [
   { id: 'charts', label: 'Telemetry', short: 'Charts', icon: 'chart' },
   { id: 'usage', label: 'Usage', short: 'Usage', icon: 'meter' },
   { id: 'invoice', label: 'Invoice', short: 'Invoice', icon: 'receipt' },
+  { id: 'rejected', label: 'Rejected data', short: 'Rejected', icon: 'warning' },
   { id: 'logs', label: 'Logs', short: 'Logs', icon: 'log' },
 ];

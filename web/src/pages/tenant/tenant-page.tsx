@@ -13,6 +13,7 @@ import { DecisionsSection } from './decisions-section.tsx';
 import { EvidencePanel, type EvidenceTarget } from './evidence-panel.tsx';
 import { InvoiceSection } from './invoice-section.tsx';
 import { LogsSection } from './logs-section.tsx';
+import { RejectedSection } from './rejected-section.tsx';
 import { budgetSeconds, SlaSection } from './sla-section.tsx';
 import { TelemetrySection } from './telemetry-section.tsx';
 import { UsageSection } from './usage-section.tsx';
@@ -79,6 +80,7 @@ function TenantView({ tenant }: { readonly tenant: Tenant }) {
       <TelemetrySection tenant={tenant} />
       <UsageSection tenant={tenant} period={period} onEvidence={setEvidence} />
       <InvoiceSection tenant={tenant} period={period} onEvidence={setEvidence} />
+      <RejectedSection tenant={tenant} />
       <LogsSection tenant={tenant} />
       {evidence !== null && <EvidencePanel target={evidence} onClose={() => setEvidence(null)} />}
     </div>
