@@ -1,18 +1,27 @@
-import { AppError, type MetricRange, type MetricRangeQuery, type RangeAggregate } from 'streams/contract';
-import type { Store } from 'streams/store';
+import { AppError, type MetricRange, type MetricRangeQuery } from 'streams/contract';
 import type { z } from 'zod';
-import { type Buckets, mergeBuckets, quantileOfBuckets } from './buckets.ts';
+import { parseFilters, parseGroupBy } from './attribute-filters.ts';
+import { type Cell, isDistribution, readDistributions } from './distributions.ts';
 import {
-  rangeHistogramsQuery,
-  rangeNumbersQuery,
+  rangeIncreaseQuery,
+  rangeLevelsQuery,
   rangeQuantilesQuery,
-  rollUpWatermarkQuery,
-  seriesGroupsQuery,
-} from './queries.ts';
+  rangeRateGridQuery,
+  rangeRolledIncreaseQuery,
+  rangeRolledLevelsQuery,
+  variant,
+} from './metric-queries.ts';
 import {
-  aggregateOf,
+  type SelectedPart,
+  type Selection,
+  type SelectionReader,
+  type SelectionRequest,
+  toEngineSeries,
+} from './metric-selection.ts';
+import type { BoundedReader } from './query-gate.ts';
+import {
   assertSteps,
-  chooseSources,
+  defaultStepMs,
   type Instants,
   lookbackMs,
   mayUseRollUps,
@@ -20,183 +29,261 @@ import {
   parseStep,
   quantileLevel,
   rangeLimits,
+  rollUpBounds,
 } from './range-plan.ts';
 
-type Summable = Exclude<RangeAggregate, 'p50' | 'p95' | 'p99'>;
-interface Cell {
-  readonly grp: string;
-  readonly slot: number;
-  readonly value: number | null;
+type RangeQuery = z.output<typeof MetricRangeQuery>;
+export type Resolution = NonNullable<MetricRange['resolution']>;
+
+/** One series of an answer, ready to be sent: `points` is the inside of a JSON array of `[ms, value]`. */
+export interface SeriesText {
+  readonly attributes: string;
+  readonly points: string;
 }
-interface Request {
-  readonly tenant: number;
+
+/** An answer whose series are text already. */
+export interface RangeText {
   readonly metric: string;
-  readonly groupBy: string;
+  readonly unit: string;
+  readonly resolution: Resolution;
+  readonly partial: boolean;
+  readonly series: readonly SeriesText[];
+}
+
+interface Plan extends SelectionRequest {
   readonly range: Instants;
   readonly stepMs: number;
-  readonly aggregate: RangeAggregate;
-}
-interface Shape {
-  readonly kind: string;
-  readonly temporality: string;
-  readonly monotonic: boolean;
-  readonly unit: string;
+  readonly aggregate: string;
+  readonly windowMs: number | null;
+  readonly limit: number | null;
 }
 
-/** What the engine is asked with for one request. */
-function baseParams(request: Request) {
-  const { tenant, metric, groupBy, range, stepMs } = request;
-  return { tenant, metric, groupBy, start: range.start, end: range.end, step: stepMs };
+function refuseAggregate(plan: Plan, hint: string): never {
+  throw new AppError('telemetry.aggregate_unsupported', `"${plan.aggregate}" of "${plan.metric}": ${hint}`, {
+    status: 422,
+    field: 'aggregate',
+  });
 }
 
-/** Refuses what an aggregate cannot mean for a metric. *Errors* `telemetry.aggregate_unsupported` (422). */
-function assertAggregate(request: Request, shapes: readonly Shape[]): void {
-  const refuse = (hint: string): never => {
-    throw new AppError('telemetry.aggregate_unsupported', `"${request.aggregate}" of "${request.metric}": ${hint}`, {
-      status: 422,
-      field: 'aggregate',
-    });
+/** *Errors* `telemetry.range_invalid`, `telemetry.step_invalid`, `telemetry.filter_invalid`, `telemetry.group_invalid` (400), `telemetry.too_many_points` (422). */
+function planOf(tenant: number, query: RangeQuery, nowMs: number): Plan {
+  const range = parseInstants(query, nowMs);
+  const stepMs = query.step === undefined ? defaultStepMs(range) : parseStep(query.step);
+  assertSteps(range, stepMs);
+  const groupBy = parseGroupBy(query.groupBy);
+  const plan: Plan = {
+    tenant,
+    metric: query.metric,
+    kind: query.kind ?? '',
+    conditions: parseFilters(query.filter),
+    groupBy: groupBy.names,
+    every: groupBy.every,
+    range,
+    stepMs,
+    aggregate: query.aggregate,
+    windowMs: query.window === undefined ? null : parseStep(query.window),
+    limit: query.limit ?? null,
   };
-  if (shapes.some((shape) => shape.kind === 'summary' || shape.kind === 'exponential_histogram')) {
-    refuse('summaries and exponential histograms are stored and counted, not aggregated yet');
+  if (plan.windowMs !== null && plan.aggregate !== 'rate') {
+    throw new AppError('telemetry.window_invalid', 'a window goes with the aggregate rate', {
+      status: 400,
+      field: 'window',
+    });
   }
-  const counting = request.aggregate === 'increase' || request.aggregate === 'rate';
-  const numbers = shapes.filter((shape) => shape.kind === 'gauge' || shape.kind === 'sum');
-  if (counting && numbers.some((shape) => !shape.monotonic && shape.temporality !== 'delta')) {
-    refuse('a gauge or a sum that may fall has no increase; take avg, min or max');
+  return plan;
+}
+
+/** Refuses more groups or cells than an answer holds. *Errors* `telemetry.too_many_series`, `telemetry.too_many_points` (422). */
+function assertSize(plan: Plan, groups: number): void {
+  if (groups > rangeLimits.series && plan.limit === null) {
+    throw new AppError(
+      'telemetry.too_many_series',
+      `"${plan.every ? '*' : plan.groupBy.join(',')}" has ${groups} values, more than ${rangeLimits.series}: group by an attribute with fewer, filter, or take the first ones with limit`,
+      { status: 422, field: 'groupBy', context: { groups, limit: rangeLimits.series } },
+    );
+  }
+  const steps = Math.ceil((plan.range.end - plan.range.start) / plan.stepMs);
+  if (groups * steps > rangeLimits.cells) {
+    throw new AppError(
+      'telemetry.too_many_points',
+      `${groups} groups of ${steps} points are more than ${rangeLimits.cells}: take a larger step, a shorter range or fewer groups`,
+      { status: 422, field: 'step', context: { groups, steps, limit: rangeLimits.cells } },
+    );
   }
 }
 
-async function numberCells(store: Store, request: Request): Promise<Cell[]> {
-  const { range, stepMs, aggregate } = request;
-  const base = baseParams(request);
+const levelExpressions: Readonly<Record<string, { raw: string; rolled: string; harmless: boolean }>> = {
+  avg: { raw: 'sum(value) / count()', rolled: 'sum(total) / sum(n)', harmless: false },
+  sum: { raw: 'sum(value)', rolled: 'sum(total)', harmless: false },
+  count: { raw: 'toFloat64(count())', rolled: 'toFloat64(sum(n))', harmless: false },
+  min: { raw: 'min(value)', rolled: 'min(lowest)', harmless: true },
+  max: { raw: 'max(value)', rolled: 'max(highest)', harmless: true },
+  last: { raw: 'argMax(value, (time, series))', rolled: 'argMax(final, (ms, series))', harmless: true },
+};
+
+interface NumberRows {
+  readonly rows: readonly { grp: number; points: string }[];
+  readonly resolution: Resolution;
+}
+
+function resolutionOf(range: Instants, row: { hourEnd: number; minuteEnd: number } | undefined): Resolution {
+  if (row === undefined || row.minuteEnd === range.start) return 'raw';
+  if (row.hourEnd === range.end) return 'hour';
+  return row.hourEnd === range.start && row.minuteEnd === range.end ? 'minute' : 'mixed';
+}
+
+/** Gauges and sums. */
+async function readNumbers(reader: BoundedReader, plan: Plan, parts: readonly SelectedPart[]): Promise<NumberRows> {
+  const { range, stepMs, aggregate } = plan;
+  const { series, groups, oneGroup, deltas } = toEngineSeries(parts, 'group');
+  const limit = plan.limit ?? rangeLimits.series;
+  const base = { tenant: plan.tenant, series, groups, start: range.start, end: range.end, step: stepMs, limit };
   const level = quantileLevel(aggregate);
   if (level !== null) {
-    const index = level === 0.5 ? 0 : level === 0.95 ? 1 : 2;
-    const rows = await store.query(rangeQuantilesQuery, base);
-    return rows.map((row) => ({ grp: row.grp, slot: row.slot, value: row.quantiles[index] ?? null }));
-  }
-  let sources = { hourEnd: range.start, minuteEnd: range.start };
-  if (mayUseRollUps(range, stepMs)) {
-    const [watermark] = await store.query(rollUpWatermarkQuery, {
-      tenant: request.tenant,
-      start: Math.floor(range.start / 3_600_000) * 3_600_000,
-      end: range.end,
-    });
-    sources = chooseSources(range, stepMs, watermark?.firstDirty ?? range.start);
+    const rows = await reader.query(variant(rangeQuantilesQuery, { oneGroup }), { ...base, level });
+    return { rows, resolution: 'raw' };
   }
   const counting = aggregate === 'increase' || aggregate === 'rate';
-  const lookback = counting ? range.start - lookbackMs : range.start;
-  const rows = await store.query(rangeNumbersQuery, { ...base, ...sources, lookback });
-  return rows.map((row) => ({
-    grp: row.grp,
-    slot: row.slot,
-    value: aggregateOf(
-      aggregate as Summable,
-      {
-        count: row.count,
-        sum: row.sum ?? Number.NaN,
-        min: row.min,
-        max: row.max,
-        increase: row.increase ?? Number.NaN,
-      },
-      stepMs,
-    ),
-  }));
+  if (counting && parts.some((part) => !part.monotonic && !part.delta)) {
+    refuseAggregate(plan, 'a gauge or a sum that may fall has no increase; take avg, min, max or last');
+  }
+  if (plan.windowMs !== null) return { rows: await readRateGrid(reader, plan, parts, base), resolution: 'raw' };
+  const rollUps = mayUseRollUps(range, stepMs) ? rollUpBounds(range, stepMs) : null;
+  if (counting) {
+    const scale = aggregate === 'rate' ? 1_000 / stepMs : 1;
+    const counted = { ...base, deltas, lookback: range.start - lookbackMs, scale };
+    if (rollUps === null) {
+      const query = variant(rangeIncreaseQuery, { oneGroup, duplicatesHarmless: parts.every((part) => !part.delta) });
+      return { rows: await reader.query(query, counted), resolution: 'raw' };
+    }
+    const rows = await reader.query(variant(rangeRolledIncreaseQuery, { oneGroup }), { ...counted, ...rollUps });
+    return { rows, resolution: resolutionOf(range, rows[0]) };
+  }
+  const expression = levelExpressions[aggregate];
+  if (expression === undefined) refuseAggregate(plan, 'not an aggregate of numbers');
+  if (rollUps === null) {
+    const variation = { oneGroup, duplicatesHarmless: expression.harmless, aggregate: expression.raw };
+    return { rows: await reader.query(variant(rangeLevelsQuery, variation), base), resolution: 'raw' };
+  }
+  const query = variant(rangeRolledLevelsQuery, { oneGroup, aggregate: expression.rolled });
+  const rows = await reader.query(query, { ...base, ...rollUps });
+  return { rows, resolution: resolutionOf(range, rows[0]) };
 }
 
-interface Distribution {
-  readonly grp: string;
-  readonly slot: number;
-  readonly parts: Buckets[];
-  count: number;
-  sum: number;
-  min: number | null;
-  max: number | null;
-}
-
-async function histogramCells(store: Store, request: Request): Promise<Cell[]> {
-  const rows = await store.query(rangeHistogramsQuery, {
-    ...baseParams(request),
-    lookback: request.range.start - lookbackMs,
+async function readRateGrid(
+  reader: BoundedReader,
+  plan: Plan,
+  parts: readonly SelectedPart[],
+  base: Parameters<typeof rangeLevelsQuery.params.parse>[0] & object,
+): Promise<NumberRows['rows']> {
+  const { range, stepMs } = plan;
+  const windowMs = plan.windowMs ?? stepMs;
+  if (parts.some((part) => part.delta)) refuseAggregate(plan, 'delta points have no window; leave it out');
+  const steps = Math.ceil((range.end - range.start) / stepMs);
+  return reader.query(variant(rangeRateGridQuery, { oneGroup: toEngineSeries(parts, 'group').oneGroup }), {
+    ...(base as {
+      tenant: number;
+      series: string;
+      groups: string;
+      start: number;
+      end: number;
+      step: number;
+      limit: number;
+    }),
+    lookback: range.start + stepMs - windowMs,
+    last: range.start + steps * stepMs - 1,
+    stepSeconds: stepMs / 1_000,
+    windowSeconds: windowMs / 1_000,
   });
-  const cells = new Map<string, Distribution>();
-  for (const row of rows) {
-    const key = `${row.slot} ${row.grp}`;
-    let cell = cells.get(key);
-    if (cell === undefined) {
-      cell = { grp: row.grp, slot: row.slot, parts: [], count: 0, sum: 0, min: null, max: null };
-      cells.set(key, cell);
-    }
-    cell.parts.push({ bounds: row.bounds, counts: row.counts });
-    cell.count += row.count;
-    cell.sum += row.sum ?? Number.NaN;
-    if (row.extremes > 0) {
-      cell.min = Math.min(cell.min ?? Number.POSITIVE_INFINITY, row.min ?? Number.POSITIVE_INFINITY);
-      cell.max = Math.max(cell.max ?? Number.NEGATIVE_INFINITY, row.max ?? Number.NEGATIVE_INFINITY);
-    }
-  }
-  const level = quantileLevel(request.aggregate);
-  return [...cells.values()].map((cell) => ({
-    grp: cell.grp,
-    slot: cell.slot,
-    value:
-      level === null
-        ? aggregateOf(request.aggregate as Summable, { ...cell, increase: cell.count }, request.stepMs)
-        : quantileOfBuckets(level, mergeBuckets(cell.parts)),
-  }));
 }
 
-function toSeries(request: Request, cells: readonly Cell[]): MetricRange['series'] {
-  const groups = new Map<string, [number, number][]>();
-  for (const cell of [...cells].sort((a, b) => a.slot - b.slot)) {
-    if (cell.value === null || !Number.isFinite(cell.value)) continue;
-    const points = groups.get(cell.grp) ?? [];
-    points.push([request.range.start + cell.slot * request.stepMs, cell.value]);
-    groups.set(cell.grp, points);
+/** Cells as text, the groups with the highest mean first when there is a limit. */
+function fromCells(plan: Plan, cells: readonly Cell[]): { rows: { grp: number; points: string }[] } {
+  const groups = new Map<number, { at: number; value: number }[]>();
+  for (const { group, slot, value } of cells) {
+    if (value === null || !Number.isFinite(value)) continue;
+    const points = groups.get(group) ?? [];
+    points.push({ at: plan.range.start + slot * plan.stepMs, value });
+    groups.set(group, points);
   }
-  return [...groups.entries()]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([group, points]) => ({ attributes: request.groupBy === '' ? {} : { [request.groupBy]: group }, points }));
+  const mean = (points: readonly { value: number }[]) => points.reduce((sum, p) => sum + p.value, 0) / points.length;
+  const ranked = [...groups].sort(([a, x], [b, y]) => mean(y) - mean(x) || a - b);
+  return {
+    rows: ranked.slice(0, plan.limit ?? ranked.length).map(([grp, points]) => ({
+      grp,
+      points: points
+        .sort((a, b) => a.at - b.at)
+        .map(({ at, value }) => `[${at},${value}]`)
+        .join(','),
+    })),
+  };
+}
+
+function unitOf(plan: Plan, part: SelectedPart): string {
+  const distribution = isDistribution(part.kind);
+  if (plan.aggregate === 'rate') return `${distribution ? '1' : part.unit}/s`;
+  return part.unit;
+}
+
+/** *Errors* `telemetry.kinds_mixed` (422): one name, numbers and distributions. */
+function assertOneFamily(plan: Plan, selection: Selection): void {
+  const kinds = [...new Set(selection.parts.map((part) => part.kind))].sort();
+  if (new Set(kinds.map(isDistribution)).size < 2) return;
+  throw new AppError('telemetry.kinds_mixed', `"${plan.metric}" is ${kinds.join(' and ')}: choose with kind=`, {
+    status: 422,
+    field: 'kind',
+    context: { kinds },
+  });
 }
 
 /**
  * A metric of a tenant in steps. Steps count from `start`; a point stands at the start of its step; a step without data is absent; an unknown metric has no series.
  *
- * *Errors* `telemetry.range_invalid`, `telemetry.step_invalid` (400), `telemetry.too_many_points`, `telemetry.too_many_series`, `telemetry.aggregate_unsupported` (422).
+ * *Shape* groups in the order of their attributes, or by falling mean when `limit` is given.
+ * *Errors* `telemetry.range_invalid`, `telemetry.step_invalid`, `telemetry.filter_invalid`, `telemetry.group_invalid`, `telemetry.window_invalid` (400), `telemetry.too_many_points`,
+ * `telemetry.too_many_series`, `telemetry.aggregate_unsupported`, `telemetry.kinds_mixed`, `telemetry.query_too_expensive` (422).
  */
-export async function readMetricRange(
-  store: Store,
-  tenantNumber: number,
-  query: z.infer<typeof MetricRangeQuery>,
-): Promise<MetricRange> {
-  const request: Request = {
-    tenant: tenantNumber,
-    metric: query.metric,
-    groupBy: query.groupBy ?? '',
-    range: parseInstants(query),
-    stepMs: parseStep(query.step),
-    aggregate: query.aggregate,
+export async function readRangeText(
+  deps: { readonly reader: BoundedReader; readonly selections: SelectionReader; readonly nowMs: number },
+  tenant: number,
+  query: RangeQuery,
+): Promise<RangeText> {
+  const plan = planOf(tenant, query, deps.nowMs);
+  const selection = await deps.selections.select(deps.reader, plan);
+  const first = selection.parts[0];
+  if (first === undefined) return { metric: plan.metric, unit: '', resolution: 'raw', partial: false, series: [] };
+  assertOneFamily(plan, selection);
+  assertSize(plan, selection.groups.length);
+  const { rows, resolution } = isDistribution(first.kind)
+    ? {
+        ...fromCells(plan, await readDistributions(deps.reader, plan, plan.aggregate, selection.parts)),
+        resolution: 'raw' as const,
+      }
+    : await readNumbers(deps.reader, plan, selection.parts);
+  const ordered = plan.limit === null ? [...rows].sort((a, b) => a.grp - b.grp) : rows;
+  return {
+    metric: plan.metric,
+    unit: unitOf(plan, first),
+    resolution,
+    partial: plan.limit !== null && selection.groups.length > plan.limit,
+    series: ordered.map((row) => ({ attributes: selection.groups[row.grp] ?? '{}', points: row.points })),
   };
-  assertSteps(request.range, request.stepMs);
-  const shapes = await store.query(seriesGroupsQuery, {
-    tenant: request.tenant,
-    metric: request.metric,
-    groupBy: request.groupBy,
-  });
-  const first = shapes[0];
-  if (first === undefined) return { metric: request.metric, unit: '', series: [] };
-  assertAggregate(request, shapes);
-  const groups = shapes.reduce((most, shape) => Math.max(most, shape.groups), 0);
-  if (groups > rangeLimits.series) {
-    throw new AppError(
-      'telemetry.too_many_series',
-      `"${request.groupBy}" has ${groups} values, more than ${rangeLimits.series}: group by an attribute with fewer`,
-      { status: 422, field: 'groupBy', context: { groups, limit: rangeLimits.series } },
-    );
-  }
-  const histogram = shapes.some((shape) => shape.kind === 'histogram');
-  const cells = histogram ? await histogramCells(store, request) : await numberCells(store, request);
-  const unit = request.aggregate === 'rate' ? `${histogram ? '1' : first.unit}/s` : first.unit;
-  return { metric: request.metric, unit, series: toSeries(request, cells) };
+}
+
+/** The head of an answer, without its closing brace. */
+function headOf(answer: RangeText): string {
+  const { metric, unit, resolution, partial } = answer;
+  return JSON.stringify({ metric, unit, resolution, partial }).slice(0, -1);
+}
+
+const seriesOf = (series: SeriesText) => `{"attributes":${series.attributes},"points":[${series.points}]}`;
+
+/** One JSON document. */
+export const toRangeJson = (answer: RangeText): string =>
+  `${headOf(answer)},"series":[${answer.series.map(seriesOf).join(',')}]}`;
+
+/** A line with what the answer is, then a line a series. */
+export function* toRangeLines(answer: RangeText): Generator<string> {
+  yield `${headOf(answer)}}\n`;
+  for (const series of answer.series) yield `${seriesOf(series)}\n`;
 }

@@ -13,68 +13,6 @@ export const countsQuery = defineQuery({
   row: z.object({ points: count, spans: count, logRecords: count, usageEvents: count }),
 });
 
-/** See `sql/metrics.sql`. */
-export const metricsQuery = defineQuery({
-  file: sql('metrics'),
-  params: z.object({ tenant, afterName: z.string(), afterKind: z.string(), afterUnit: z.string(), limit: z.number() }),
-  row: z.object({ name: z.string(), kind: z.string(), unit: z.string(), series: count }),
-});
-
-/** See `sql/series_groups.sql`. */
-export const seriesGroupsQuery = defineQuery({
-  file: sql('series_groups'),
-  params: z.object({ tenant, metric: z.string(), groupBy: z.string() }),
-  row: z.object({
-    kind: z.string(),
-    temporality: z.string(),
-    monotonic: z.boolean(),
-    unit: z.string(),
-    series: count,
-    groups: count,
-  }),
-});
-
-/** See `sql/roll_up_watermark.sql`. */
-export const rollUpWatermarkQuery = defineQuery({
-  file: sql('roll_up_watermark'),
-  params: z.object({ tenant, start: ms, end: ms }),
-  row: z.object({ firstDirty: ms }),
-});
-
-const rangeParams = { tenant, metric: z.string(), groupBy: z.string(), start: ms, end: ms, step: ms };
-const number = z.number().nullable();
-
-/** See `sql/range_numbers.sql`. */
-export const rangeNumbersQuery = defineQuery({
-  file: sql('range_numbers'),
-  params: z.object({ ...rangeParams, lookback: ms, hourEnd: ms, minuteEnd: ms }),
-  row: z.object({ grp: z.string(), slot: count, count, sum: number, min: number, max: number, increase: number }),
-});
-
-/** See `sql/range_quantiles.sql`. */
-export const rangeQuantilesQuery = defineQuery({
-  file: sql('range_quantiles'),
-  params: z.object(rangeParams),
-  row: z.object({ grp: z.string(), slot: count, quantiles: z.array(number) }),
-});
-
-/** See `sql/range_histograms.sql`. */
-export const rangeHistogramsQuery = defineQuery({
-  file: sql('range_histograms'),
-  params: z.object({ ...rangeParams, lookback: ms }),
-  row: z.object({
-    grp: z.string(),
-    slot: count,
-    bounds: z.array(z.number()),
-    count,
-    sum: number,
-    min: number,
-    max: number,
-    extremes: count,
-    counts: z.array(z.number()),
-  }),
-});
-
 const attributes = z.record(z.string(), z.string());
 
 /** See `sql/trace.sql`. */
@@ -100,6 +38,9 @@ export const traceQuery = defineQuery({
   }),
 });
 
+const texts = z.array(z.string());
+const conditions = { names: texts, operators: texts, values: texts };
+
 /** See `sql/logs.sql`. */
 export const logsQuery = defineQuery({
   file: sql('logs'),
@@ -108,6 +49,11 @@ export const logsQuery = defineQuery({
     start: ms,
     end: ms,
     query: z.string(),
+    service: z.string(),
+    traceId: z.string(),
+    severity: z.number().int(),
+    severities: texts,
+    ...conditions,
     beforeNanos: z.string(),
     beforeHash: z.string(),
     limit: z.number(),
@@ -122,7 +68,73 @@ export const logsQuery = defineQuery({
     spanId: z.string(),
     attributes,
     resource: attributes,
-    position: z.string(),
+    nanos: z.string(),
+    identity: z.string(),
+  }),
+});
+
+const tokenMark = '1 /* tokens */';
+const withTokens = new Map<number, typeof logsQuery>();
+
+/** The log search with so many whole words of the body, as parameters `token0`, `token1`, …: only a constant word in `hasToken` lets the engine use its index. */
+export function logsQueryOf(tokens: number): typeof logsQuery {
+  const known = withTokens.get(tokens);
+  if (known !== undefined) return known;
+  const names = Array.from({ length: tokens }, (_, i) => `token${i}`);
+  const made = {
+    ...logsQuery,
+    sql:
+      tokens === 0
+        ? logsQuery.sql
+        : logsQuery.sql.replace(
+            tokenMark,
+            names.map((name) => `hasToken(lower(Body), {${name}:String})`).join(' AND '),
+          ),
+    params: (logsQuery.params as unknown as z.ZodObject<z.ZodRawShape>).extend(
+      Object.fromEntries(names.map((name) => [name, z.string()])),
+    ) as unknown as typeof logsQuery.params,
+  };
+  withTokens.set(tokens, made);
+  return made;
+}
+
+/** See `sql/services.sql`. */
+export const servicesQuery = defineQuery({
+  file: sql('services'),
+  params: z.object({ tenant, start: ms, end: ms, after: z.string(), first: z.number(), limit: z.number() }),
+  row: z.object({ service: z.string(), spans: count, logRecords: count }),
+});
+
+/** See `sql/trace_search.sql`. */
+export const traceSearchQuery = defineQuery({
+  file: sql('trace_search'),
+  params: z.object({
+    tenant,
+    start: ms,
+    end: ms,
+    service: z.string(),
+    operation: z.string(),
+    status: z.string(),
+    errorStatus: z.string(),
+    minDuration: z.string(),
+    maxDuration: z.string(),
+    query: z.string(),
+    ...conditions,
+    beforeNanos: z.string(),
+    beforeTrace: z.string(),
+    limit: z.number(),
+  }),
+  row: z.object({
+    traceId: z.string(),
+    newestNanos: z.string(),
+    start: z.string(),
+    durationNanos: z.string(),
+    spans: count,
+    errors: count,
+    matched: count,
+    services: z.array(z.string()),
+    rootName: z.string(),
+    rootService: z.string(),
   }),
 });
 

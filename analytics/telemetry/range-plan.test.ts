@@ -1,31 +1,47 @@
 import { expect, test } from 'vitest';
 import { mergeBuckets, quantileOfBuckets } from './buckets.ts';
-import { assertSteps, chooseSources, parseInstants, parseStep } from './range-plan.ts';
+import {
+  assertSteps,
+  defaultStepMs,
+  mayUseRollUps,
+  parseInstants,
+  parseStep,
+  quantileLevel,
+  rollUpBounds,
+} from './range-plan.ts';
 
 const hour = 3_600_000;
 const t = 1_793_491_200_000;
 
-test('roll-ups are read only on their own edges and before the first hour that is not rolled up', () => {
+test('roll-ups are read only on their own edges', () => {
   const range = { start: t, end: t + 10 * hour };
-  expect(chooseSources(range, hour, 0)).toEqual({ hourEnd: t + 10 * hour, minuteEnd: t + 10 * hour });
-  expect(chooseSources(range, hour, t + 3 * hour)).toEqual({ hourEnd: t + 3 * hour, minuteEnd: t + 3 * hour });
-  expect(chooseSources(range, 60_000, t + 3 * hour)).toEqual({ hourEnd: t, minuteEnd: t + 3 * hour });
-  expect(chooseSources({ ...range, start: t + 30_000 }, 60_000, 0)).toEqual({
-    hourEnd: t + 30_000,
-    minuteEnd: t + 30_000,
+  expect(rollUpBounds(range, hour)).toEqual({ hourMax: t + 10 * hour, minuteMax: t + 10 * hour });
+  expect(rollUpBounds(range, 60_000)).toEqual({ hourMax: t, minuteMax: t + 10 * hour });
+  expect(rollUpBounds({ ...range, start: t + 30_000 }, 60_000)).toEqual({ hourMax: t + 30_000, minuteMax: t + 30_000 });
+  expect(rollUpBounds({ ...range, end: t + 2 * hour + 61_001 }, hour)).toEqual({
+    hourMax: t + 2 * hour,
+    minuteMax: t + 2 * hour + 60_000,
   });
-  expect(chooseSources(range, hour, t - 5 * hour)).toEqual({ hourEnd: t, minuteEnd: t });
-  expect(chooseSources({ ...range, end: t + 2 * hour + 1 }, hour, 0)).toEqual({
-    hourEnd: t + 2 * hour,
-    minuteEnd: t + 2 * hour,
-  });
+  expect(mayUseRollUps(range, 60_000)).toBe(true);
+  expect(mayUseRollUps(range, 30_000)).toBe(false);
+  expect(mayUseRollUps({ start: t, end: t + hour }, 60_000)).toBe(false);
+});
+
+test('a range ends now and begins an hour before its end unless it says otherwise', () => {
+  expect(parseInstants({}, t)).toEqual({ start: t - hour, end: t });
+  expect(parseInstants({ end: '2026-11-02T00:00:00+01:00' }, t).end).toBe(Date.UTC(2026, 10, 1, 23));
+  expect(() => parseInstants({ start: '2026-11-02T00:00:00Z' }, Date.UTC(2026, 10, 2))).toThrow(/before end/);
+  expect(defaultStepMs({ start: 0, end: 12 * hour })).toBe(60_000);
+  expect(defaultStepMs({ start: 0, end: 13 * hour })).toBe(300_000);
+  expect(defaultStepMs({ start: 0, end: 90 * 24 * hour })).toBe(3 * hour);
 });
 
 test('a range with too many points is refused with the step that fits', () => {
   expect(() => assertSteps({ start: 0, end: 11_001_000 }, 1000)).toThrow(/step of at least 2s/);
   expect(() => assertSteps({ start: 0, end: 11_000_000 }, 1000)).not.toThrow();
-  expect(() => parseInstants({ start: '2026-11-02T00:00:00Z', end: '2026-11-02T00:00:00Z' })).toThrow(/before end/);
+  expect(() => parseInstants({ start: '2026-11-02T00:00:00Z', end: '2026-11-02T00:00:00Z' }, t)).toThrow(/before end/);
   expect(parseStep('5m')).toBe(300_000);
+  expect([quantileLevel('p99.9'), quantileLevel('p5'), quantileLevel('avg')]).toEqual([0.999, 0.05, null]);
 });
 
 test('quantiles are linear inside their bucket and stop at the last bound', () => {

@@ -1,7 +1,11 @@
-import { AppError, type RangeAggregate } from 'streams/contract';
+import { AppError } from 'streams/contract';
 
-/** Bounds of one answer. *Source* the design's limits: as many points as a Prometheus range query gives a series, and a chart's worth of series. */
-export const rangeLimits = { points: 11_000, series: 1_000 } as const;
+/**
+ * Bounds of one answer.
+ *
+ * *Source* the design's limits: as many points as a Prometheus range query gives a series, and a chart's worth of series; `cells` bounds what the engine aggregates and the answer holds at once.
+ */
+export const rangeLimits = { points: 11_000, series: 1_000, cells: 1_000_000, groups: 50_000 } as const;
 
 /** How far before the range a counter's predecessor is looked for. A longer silence starts a new count. */
 export const lookbackMs = 6 * 3_600_000;
@@ -27,14 +31,30 @@ export interface Instants {
   readonly end: number;
 }
 
-/** Reads a half-open range of ISO instants. *Errors* `telemetry.range_invalid` naming `end`. */
-export function parseInstants(range: { readonly start: string; readonly end: string }): Instants {
-  const start = Date.parse(range.start);
-  const end = Date.parse(range.end);
-  if (!(start < end)) {
+const hourMs = 3_600_000;
+
+/** Reads a half-open range of ISO instants; it ends now and begins an hour before its end unless it says otherwise. *Errors* `telemetry.range_invalid` naming `end`. */
+export function parseInstants(
+  range: { readonly start?: string | undefined; readonly end?: string | undefined },
+  nowMs: number,
+): Instants {
+  const start = range.start === undefined ? null : Date.parse(range.start);
+  // Without an end a range that begins in the future is as wrong as one that ends before it begins.
+  const end = range.end === undefined ? nowMs : Date.parse(range.end);
+  const from = start ?? end - hourMs;
+  if (!(from < end)) {
     throw new AppError('telemetry.range_invalid', 'start must be before end', { status: 400, field: 'end' });
   }
-  return { start, end };
+  return { start: from, end };
+}
+
+const stepsOffered = [60, 300, 900, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 604_800].map((s) => s * 1_000);
+const pointsOffered = 720;
+
+/** The step of a request that names none: the smallest of the usual ones that gives at most 720 points. *Units* milliseconds. */
+export function defaultStepMs(range: Instants): number {
+  const length = range.end - range.start;
+  return stepsOffered.find((step) => length / step <= pointsOffered) ?? stepsOffered.at(-1) ?? hourMs;
 }
 
 /** Refuses a range with more steps than an answer may hold. *Errors* `telemetry.too_many_points` (422) with the smallest step that fits. */
@@ -49,56 +69,46 @@ export function assertSteps(range: Instants, stepMs: number): void {
   );
 }
 
-/** Which rows answer a range: hours for [start, hourEnd), minutes for [hourEnd, minuteEnd), samples for [minuteEnd, end). *Units* milliseconds. */
-export interface Sources {
-  readonly hourEnd: number;
-  readonly minuteEnd: number;
+/**
+ * Where roll-ups may answer a range: hours up to `hourMax`, minutes up to `minuteMax`, each only when the range starts on its bucket edge and the step is a multiple of it; the
+ * query lowers both to the first hour that the roll-up job has not caught up with. *Units* milliseconds; `start` means not at all.
+ */
+export interface RollUpBounds {
+  readonly hourMax: number;
+  readonly minuteMax: number;
 }
 
-/**
- * Chooses the coarsest rows that give exactly the same numbers: a roll-up is read when the range starts on its bucket edge, the step is a multiple of it,
- * and only before the first hour that the roll-up job has not caught up with.
- *
- * *Units* `firstDirty` milliseconds, 0 when every touched hour is read.
- */
-export function chooseSources(range: Instants, stepMs: number, firstDirty: number): Sources {
-  const clean = firstDirty === 0 ? range.end : Math.max(range.start, Math.min(range.end, firstDirty));
+/** The coarsest rows that give exactly the same numbers as samples. */
+export function rollUpBounds(range: Instants, stepMs: number): RollUpBounds {
   const upTo = (bucket: number): number =>
     stepMs % bucket === 0 && range.start % bucket === 0
-      ? Math.max(range.start, Math.floor(clean / bucket) * bucket)
+      ? Math.max(range.start, Math.floor(range.end / bucket) * bucket)
       : range.start;
-  const hourEnd = upTo(unitMs['h'] ?? 0);
-  const minuteEnd = Math.max(hourEnd, upTo(unitMs['m'] ?? 0));
-  return { hourEnd, minuteEnd };
+  const hourMax = upTo(hourMs);
+  return { hourMax, minuteMax: Math.max(hourMax, upTo(60_000)) };
 }
 
-/** True when roll-ups could answer at all, so that the watermark is worth reading. */
+/** True when roll-ups could answer at all and save more than they cost: of the newest hours many versions lie unmerged. */
 export function mayUseRollUps(range: Instants, stepMs: number): boolean {
-  return stepMs % 60_000 === 0 && range.start % 60_000 === 0 && range.end - range.start > 3 * 3_600_000;
+  return stepMs % 60_000 === 0 && range.start % 60_000 === 0 && range.end - range.start > 3 * hourMs;
 }
-
-const quantileOf = { p50: 0.5, p95: 0.95, p99: 0.99 } as const;
 
 /** The quantile that an aggregate asks for, null for the others. */
-export function quantileLevel(aggregate: RangeAggregate): number | null {
-  return aggregate === 'p50' || aggregate === 'p95' || aggregate === 'p99' ? quantileOf[aggregate] : null;
+export function quantileLevel(aggregate: string): number | null {
+  const match = /^p(\d{1,3}(?:\.\d{1,4})?)$/.exec(aggregate);
+  return match === null ? null : Number(`${match[1]}e-2`);
 }
 
-/** Sums of a step as the queries return them. *Units* `increase` is absolute, over the whole step. */
+/** Sums of the observations of a step. *Units* `count` is absolute, over the whole step. */
 export interface StepSums {
   readonly count: number;
   readonly sum: number;
   readonly min: number | null;
   readonly max: number | null;
-  readonly increase: number;
 }
 
-/** The value of one step; null when the step has none (no observation to average). *Units* `rate` is per second. */
-export function aggregateOf(
-  aggregate: Exclude<RangeAggregate, 'p50' | 'p95' | 'p99'>,
-  sums: StepSums,
-  stepMs: number,
-): number | null {
+/** The value of one step of a distribution; null when the step has none (no observation to average). *Units* `rate` is observations per second. */
+export function aggregateOf(aggregate: string, sums: StepSums, stepMs: number): number | null {
   switch (aggregate) {
     case 'avg':
       return sums.count === 0 ? null : sums.sum / sums.count;
@@ -109,10 +119,11 @@ export function aggregateOf(
     case 'max':
       return sums.max;
     case 'count':
-      return sums.count;
     case 'increase':
-      return sums.increase;
+      return sums.count;
     case 'rate':
-      return sums.increase / (stepMs / 1_000);
+      return sums.count / (stepMs / 1_000);
+    default:
+      return null;
   }
 }

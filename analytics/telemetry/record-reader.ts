@@ -1,12 +1,11 @@
 import { AppError } from 'streams/contract';
-import type { Store } from 'streams/store';
 import type { z } from 'zod';
-import { deadLettersQuery, logsQuery, metricsQuery, traceQuery } from './queries.ts';
-import { parseInstants } from './range-plan.ts';
-import { type DeadLetterPage, fromCursor, type LogPage, type Trace, toCursor } from './records.ts';
+import { deadLettersQuery, traceQuery } from './queries.ts';
+import type { BoundedReader } from './query-gate.ts';
+import { type DeadLetterPage, fromCursor, type Trace, toCursor } from './records.ts';
+import { inTreeOrder } from './span-tree.ts';
 
 const spansMax = 10_000;
-const maxInt64 = '9223372036854775807';
 const maxUint64 = '18446744073709551615';
 const digits = /^\d{1,20}$/;
 
@@ -19,23 +18,9 @@ export type Scope = { readonly number: number } | 'all';
 const scopeParams = (scope: Scope) =>
   scope === 'all' ? { tenant: 0, allTenants: 1 } : { tenant: scope.number, allTenants: 0 };
 
-/** The metrics of a tenant, by name. *Errors* `telemetry.cursor_invalid`. */
-export async function readMetrics(store: Store, tenant: number, page: { limit: number; cursor?: string | undefined }) {
-  const any = /^/;
-  const [afterName = '', afterKind = '', afterUnit = ''] =
-    page.cursor === undefined ? [] : fromCursor(page.cursor, [any, any, any]);
-  const rows = await store.query(metricsQuery, { tenant, afterName, afterKind, afterUnit, limit: page.limit + 1 });
-  const items = rows.slice(0, page.limit);
-  const last = items.at(-1);
-  return {
-    items,
-    nextCursor: rows.length > page.limit && last !== undefined ? toCursor([last.name, last.kind, last.unit]) : null,
-  };
-}
-
 /** Every span of a trace that the scope may see. *Errors* `telemetry.trace_id_invalid` (400), `telemetry.trace_not_found` (404, also for a foreign trace). */
 export async function readTrace(
-  store: Store,
+  reader: BoundedReader,
   scope: Scope,
   tenantIdOf: TenantIdOf,
   traceId: string,
@@ -46,7 +31,7 @@ export async function readTrace(
       field: 'traceId',
     });
   }
-  const rows = await store.query(traceQuery, { traceId, ...scopeParams(scope), limit: spansMax + 1 });
+  const rows = await reader.query(traceQuery, { traceId, ...scopeParams(scope), limit: spansMax + 1 });
   if (rows.length === 0) {
     throw new AppError('telemetry.trace_not_found', 'no span of this trace is stored', {
       status: 404,
@@ -56,7 +41,7 @@ export async function readTrace(
   return {
     traceId: traceId.toLowerCase(),
     truncated: rows.length > spansMax,
-    spans: rows.slice(0, spansMax).map(({ tenantNumber, traceId: _, events, links, ...span }) => ({
+    spans: inTreeOrder(rows.slice(0, spansMax)).map(({ tenantNumber, traceId: _, events, links, ...span }) => ({
       ...span,
       tenant: tenantIdOf(tenantNumber),
       events: events.map(([name, timeUnixNano, attributes]) => ({ name, timeUnixNano, attributes })),
@@ -65,41 +50,16 @@ export async function readTrace(
   };
 }
 
-/** A tenant's log records, newest first. *Errors* `telemetry.range_invalid`, `telemetry.cursor_invalid` (400). */
-export async function readLogs(
-  store: Store,
-  tenant: number,
-  query: { start: string; end: string; query: string; limit: number; cursor?: string | undefined },
-): Promise<z.infer<typeof LogPage>> {
-  const range = parseInstants(query);
-  const [beforeNanos = maxInt64, beforeHash = maxUint64] =
-    query.cursor === undefined ? [] : fromCursor(query.cursor, [digits, digits]);
-  const rows = await store.query(logsQuery, {
-    tenant,
-    ...range,
-    query: query.query,
-    beforeNanos,
-    beforeHash,
-    limit: query.limit + 1,
-  });
-  const page = rows.slice(0, query.limit);
-  const last = page.at(-1);
-  return {
-    items: page.map(({ position: _, ...record }) => record),
-    nextCursor: rows.length > query.limit && last !== undefined ? toCursor(last.position.split('-')) : null,
-  };
-}
-
 /** Records that could not be stored, newest first. *Errors* `telemetry.cursor_invalid` (400). */
 export async function readDeadLetters(
-  store: Store,
+  reader: BoundedReader,
   scope: Scope,
   tenantIdOf: TenantIdOf,
   page: { limit: number; cursor?: string | undefined },
 ): Promise<z.infer<typeof DeadLetterPage>> {
   const [atMs = '4102444800000', partition = '4294967295', beforeOffset = maxUint64] =
     page.cursor === undefined ? [] : fromCursor(page.cursor, [/^\d{1,15}$/, /^\d{1,9}$/, digits]);
-  const rows = await store.query(deadLettersQuery, {
+  const rows = await reader.query(deadLettersQuery, {
     ...scopeParams(scope),
     beforeMs: Number(atMs),
     beforePartition: Number(partition),

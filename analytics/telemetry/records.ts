@@ -35,6 +35,23 @@ export const LogRecordView = z.object({
 });
 export const LogPage = pageOf(LogRecordView);
 
+/** A trace in a list. *Units* `durationNanos` from its first start to its last end, nanoseconds as a string; `matched` spans fulfil the search. */
+export const TraceSummary = z.object({
+  traceId: z.string(),
+  rootName: z.string(),
+  rootService: z.string(),
+  start: z.string(),
+  durationNanos: z.string(),
+  spans: z.number(),
+  errors: z.number(),
+  matched: z.number(),
+  services: z.array(z.string()),
+});
+export const TracePage = pageOf(TraceSummary);
+
+/** A service that sent spans or log records. */
+export const ServicePage = pageOf(z.object({ service: z.string(), spans: z.number(), logRecords: z.number() }));
+
 /** A record that could not be stored. `tenant` is null when its number is not known any more. */
 export const DeadLetterView = z.object({
   tenant: TenantId.nullable(),

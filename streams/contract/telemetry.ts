@@ -30,18 +30,60 @@ export const MetricSummary = z.object({
 });
 export const MetricSummaries = z.object({ items: z.array(MetricSummary), nextCursor: z.string().nullable() });
 
-export const RangeAggregate = z.literal(['avg', 'sum', 'min', 'max', 'count', 'rate', 'increase', 'p50', 'p95', 'p99']);
+/** How the points of a step become one value. `pNN` (p50, p99.9, …) is a quantile; see {@link MetricRangeQuery}. */
+export const RangeAggregate = z.literal([
+  'avg',
+  'sum',
+  'min',
+  'max',
+  'count',
+  'last',
+  'rate',
+  'increase',
+  'p50',
+  'p95',
+  'p99',
+]);
 export type RangeAggregate = z.infer<typeof RangeAggregate>;
 
-/** Query of `GET /api/v1/telemetry/metrics/range`; `step` is a duration such as `60s`, `5m`, `1h`, `1d`. */
-export const MetricRangeQuery = RangeQuery.extend({
+/** Half-open range of instants, ISO 8601 with `Z` or an offset; without `end` it ends now, without `start` it begins an hour before its end. */
+export const TelemetryRange = z.object({
+  tenant: TenantId.optional(),
+  start: z.iso.datetime({ offset: true }).optional(),
+  end: z.iso.datetime({ offset: true }).optional(),
+});
+
+/** A parameter that may be repeated. */
+const repeatable = (max: number) =>
+  z.preprocess(
+    (value) => (value === undefined || Array.isArray(value) ? value : [value]),
+    z.array(z.string()).max(max),
+  );
+
+/** Conditions on attributes: `name=value`, `name!=value`, `name=~regex`, `name!~regex` (RE2, the whole value); resource attributes under `resource.`; repeat for more, all must hold. */
+export const AttributeFilters = repeatable(16).optional();
+
+const duration = z.string().regex(/^[1-9]\d{0,6}(s|m|h|d)$/, 'is a duration such as 60s, 5m, 1h or 1d');
+
+/**
+ * Query of `GET /api/v1/telemetry/metrics/range`; `step` is a duration such as `60s`, `5m`, `1h`, `1d`, by default one that gives at most 720 points.
+ *
+ * *Shape* `groupBy` names attributes, repeated or with commas between them, `*` for every series; `limit` keeps the groups with the highest mean; `window` asks for a Prometheus-style rate over so long a window.
+ */
+export const MetricRangeQuery = TelemetryRange.extend({
   metric: z.string().min(1).max(255),
-  step: z
-    .string()
-    .regex(/^[1-9]\d{0,6}(s|m|h|d)$/)
-    .default('60s'),
-  aggregate: RangeAggregate.default('avg'),
-  groupBy: z.string().max(255).optional(),
+  step: duration.optional(),
+  aggregate: z
+    .union([
+      RangeAggregate,
+      z.string().regex(/^p(100|\d{1,2}(\.\d{1,4})?)$/, 'is an aggregate or a quantile such as p95'),
+    ])
+    .default('avg'),
+  groupBy: repeatable(16).optional(),
+  filter: AttributeFilters,
+  kind: z.literal(['gauge', 'sum', 'histogram', 'exponential_histogram', 'summary']).optional(),
+  window: duration.optional(),
+  limit: z.coerce.number().int().min(1).max(1000).optional(),
 });
 
 /** Points are `[milliseconds since the epoch, value]`; a bucket without data is absent, never 0. */
@@ -54,5 +96,9 @@ export const MetricRange = z.object({
       points: z.array(z.tuple([z.number(), z.number()])),
     }),
   ),
+  /** The rows that answered: samples, roll-ups, or both. */
+  resolution: z.literal(['raw', 'minute', 'hour', 'mixed']).optional(),
+  /** True when `limit` left groups out. */
+  partial: z.boolean().optional(),
 });
 export type MetricRange = z.infer<typeof MetricRange>;

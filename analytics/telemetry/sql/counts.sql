@@ -15,4 +15,4 @@ SELECT
   toFloat64((SELECT count() FROM spans FINAL WHERE tenant = {tenant:UInt32} AND toStartOfHour(Timestamp) >= toStartOfHour(lo) AND toStartOfHour(Timestamp) <= toStartOfHour(hi) AND Timestamp >= lo AND Timestamp < hi)) AS spans,
   toFloat64((SELECT count() FROM log_records FINAL WHERE tenant = {tenant:UInt32} AND toStartOfHour(Timestamp) >= toStartOfHour(lo) AND toStartOfHour(Timestamp) <= toStartOfHour(hi) AND Timestamp >= lo AND Timestamp < hi)) AS logRecords,
   toFloat64((SELECT count() FROM usage_events FINAL WHERE tenant = {tenant:UInt32} AND time >= lo AND time < hi)) AS usageEvents
-SETTINGS do_not_merge_across_partitions_select_final = 1
+

@@ -1,18 +1,24 @@
--- Purpose: a tenant's log records whose body contains the text, newest first.
--- Row grain: one row a log record. Units: time in ISO 8601 with nanoseconds. Case does not matter; an empty text matches all.
--- Tie-breaks: (time, hash) descending is total; the cursor is the last row's pair. Why FINAL: a resent record is one record.
+-- Purpose: a tenant's log records that fulfil the conditions, newest first.
+-- Row grain: one row a log record. Units: time in ISO 8601 with nanoseconds. Case does not matter; an empty text matches all. `severity` is the lowest number wanted, `severities` the names of such.
+-- `tokens` are whole words of the body: the token index skips the granules that hold none of them; `query` is a part of the body.
+-- Tie-breaks: (time, hash) descending is total, the hash covers the resource too; the cursor is the last row's pair. Why FINAL: a resent record is one record.
 WITH
   fromUnixTimestamp64Milli({start:Int64}, 'UTC') AS lo,
   fromUnixTimestamp64Milli({end:Int64}, 'UTC') AS hi
 SELECT concat(formatDateTime(Timestamp, '%Y-%m-%dT%H:%i:%S', 'UTC'), '.', leftPad(toString(toUnixTimestamp64Nano(Timestamp) % 1000000000), 9, '0'), 'Z') AS time,
   SeverityText AS severityText, toFloat64(SeverityNumber) AS severityNumber, ServiceName AS service, Body AS body,
   if(TraceId = toFixedString('', 16), '', lower(hex(TraceId))) AS traceId, if(SpanId = toFixedString('', 8), '', lower(hex(SpanId))) AS spanId,
-  LogAttributes AS attributes, ResourceAttributes AS resource, concat(toString(toUnixTimestamp64Nano(Timestamp)), '-', toString(hash)) AS position
+  LogAttributes AS attributes, ResourceAttributes AS resource, toString(toUnixTimestamp64Nano(Timestamp)) AS nanos, toString(hash) AS identity
 FROM log_records FINAL
 WHERE tenant = {tenant:UInt32}
   AND toStartOfHour(Timestamp) >= toStartOfHour(lo) AND toStartOfHour(Timestamp) <= toStartOfHour(hi) AND Timestamp >= lo AND Timestamp < hi
+  AND (toUnixTimestamp64Nano(Timestamp), hash) < ({beforeNanos:Int64}, {beforeHash:UInt64}) AND Timestamp <= fromUnixTimestamp64Nano({beforeNanos:Int64}, 'UTC')
+  AND ({service:String} = '' OR ServiceName = {service:String})
+  AND ({traceId:String} = '' OR TraceId = unhex({traceId:String}))
+  AND ({severity:UInt8} = 0 OR SeverityNumber >= {severity:UInt8} OR (SeverityNumber = 0 AND has({severities:Array(String)}, lower(SeverityText))))
+  AND arrayAll((name, operator, wanted) -> multiIf(operator = '=', if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]) = wanted, operator = '!=', if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]) != wanted, operator = '=~', match(if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]), wanted), NOT match(if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]), wanted)),
+    {names:Array(String)}, {operators:Array(String)}, {values:Array(String)})
+  AND 1 /* tokens */
   AND ({query:String} = '' OR positionCaseInsensitiveUTF8(Body, {query:String}) > 0)
-  AND (toUnixTimestamp64Nano(Timestamp), hash) < ({beforeNanos:Int64}, {beforeHash:UInt64})
 ORDER BY Timestamp DESC, hash DESC
 LIMIT {limit:UInt32}
-SETTINGS do_not_merge_across_partitions_select_final = 1

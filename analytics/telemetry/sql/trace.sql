@@ -12,4 +12,4 @@ FROM spans FINAL
 WHERE TraceId = unhex({traceId:String}) AND ({allTenants:UInt8} = 1 OR tenant = {tenant:UInt32})
 ORDER BY Timestamp, spanId
 LIMIT {limit:UInt32}
-SETTINGS do_not_merge_across_partitions_select_final = 1
+
