@@ -19,6 +19,9 @@ interface ConsumerParts {
   release(partition: Partition): void;
 }
 
+/** A batch that holds this part of `maxBytes` when its linger ends may wait on: what comes so fast fills it soon. */
+const busyShare = 32;
+
 /** One loop a partition: plan, handle, commit. Each loop holds at most one batch. */
 export class EmbeddedConsumer {
   readonly #parts: ConsumerParts;
@@ -124,10 +127,16 @@ export class EmbeddedConsumer {
     };
     await take();
     if (full || this.#options.lingerMs <= 0) return records;
-    const linger = deadline(this.#options.lingerMs, stopping);
+    const { lingerMs, maxBytes } = this.#options;
+    const latest = performance.now() + (this.#options.busyLingerMs ?? lingerMs);
+    let linger = deadline(lingerMs, stopping);
     while (!full && !linger.signal.aborted) {
       await partition.waitFor(from + records.length, linger.signal);
       await take();
+      const left = latest - performance.now();
+      if (bytes * busyShare < maxBytes || left <= 0 || linger.signal.aborted) continue;
+      linger.clear();
+      linger = deadline(Math.min(lingerMs, left), stopping);
     }
     linger.clear();
     return records;

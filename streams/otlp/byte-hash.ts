@@ -17,6 +17,14 @@ export class ByteHash {
     this.h4 = h4;
   }
 
+  /** Goes on from where another one stands. */
+  copy(from: ByteHash): void {
+    this.h1 = from.h1;
+    this.h2 = from.h2;
+    this.h3 = from.h3;
+    this.h4 = from.h4;
+  }
+
   /** Mixes a small number in, such as a kind or a tenant. */
   number(value: number): void {
     this.h1 = mix(this.h1 ^ value);

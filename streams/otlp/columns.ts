@@ -19,7 +19,7 @@ export class PointBuffer implements PointColumns {
   push(series: SeriesEntry, timeMs: number, value: number, startMs: number, flags: number): void {
     const at = this.length;
     if (at === this.timeMs.length) this.#grow();
-    this.series.push(series);
+    this.series[at] = series;
     this.timeMs[at] = timeMs;
     this.value[at] = value;
     this.startMs[at] = startMs;
@@ -31,6 +31,11 @@ export class PointBuffer implements PointColumns {
   truncate(length: number): void {
     this.length = length;
     this.series.length = length;
+  }
+
+  /** Starts anew in the same memory; the entries are let go. */
+  reset(): void {
+    this.truncate(0);
   }
 
   #grow(): void {

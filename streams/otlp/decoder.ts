@@ -19,6 +19,7 @@ export function createOtlpDecoder(options: OtlpDecoderOptions = {}): OtlpDecoder
   return {
     metrics: (payload, tenant, bounds) => metrics.decode(payload, tenant, bounds),
     takeMetrics: () => metrics.take(),
+    recycle: (decoded) => metrics.recycle(decoded.points),
     traces: (payload, bounds) => decodeTraces(payload, bounds, strings),
     logs: (payload, bounds, part = 0) => decodeLogs(payload, bounds, strings, part),
   };

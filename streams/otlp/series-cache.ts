@@ -18,12 +18,15 @@ export class CachedSeries implements SeriesEntry {
   confirmed = false;
   minTimeMs = Number.POSITIVE_INFINITY;
   maxTimeMs = Number.NEGATIVE_INFINITY;
+  rangeBatch = -1;
+  settledMinMs = Number.POSITIVE_INFINITY;
+  settledMaxMs = Number.NEGATIVE_INFINITY;
   complete = false;
   /** The hand-over in which the entry was last announced as new. */
   announced = -1;
 
   constructor(
-    header: Omit<SeriesEntry, 'id' | 'confirmed' | 'minTimeMs' | 'maxTimeMs' | 'complete' | 'attributes' | 'identity'>,
+    header: Pick<SeriesEntry, 'tenant' | 'metric' | 'kind' | 'temporality' | 'monotonic' | 'unit' | 'scope' | 'bounds'>,
     attributes: { own: ReadonlyMap<string, string>; shared: ReadonlyMap<string, string> },
     identity: Uint8Array,
     id: bigint,

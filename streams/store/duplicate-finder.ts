@@ -81,20 +81,32 @@ export interface PointKeys {
   readonly timeMs: ArrayLike<number>;
 }
 
+/** Points that may be duplicates. *Shape* indexes in order; `asked[i]` says that point `indexes[i]` may be stored already, otherwise it can only repeat another point of the batch. */
+export interface Suspects {
+  readonly indexes: number[];
+  readonly asked: boolean[];
+}
+
 /**
- * Widens the ranges of the entries and returns the indexes of the points that may be duplicates.
+ * Widens the ranges of the entries and returns the points that may be duplicates. `batch` is a new number a call for the same table.
  *
  * *Bias* every duplicate is among them: a point is cleared only when its time lies outside the range seen in this process and either the series began in it or
- * nothing of the tenant's hour was handed over before.
+ * nothing of the tenant's hour was handed over before. Whether the table must be asked is decided in the same way by the range as it stood before the batch.
  */
-export function markSuspects(points: PointKeys, touched: TouchedHours): number[] {
-  const suspects: number[] = [];
+export function markSuspects(points: PointKeys, touched: TouchedHours, batch: number): Suspects {
+  const indexes: number[] = [];
+  const asked: boolean[] = [];
   let tenant = -1;
   let hour = -1;
   let past = false;
   for (let index = 0; index < points.length; index++) {
     const entry = points.series[index] as SeriesEntry;
     const time = points.timeMs[index] as number;
+    if (entry.rangeBatch !== batch) {
+      entry.rangeBatch = batch;
+      entry.settledMinMs = entry.minTimeMs;
+      entry.settledMaxMs = entry.maxTimeMs;
+    }
     let inside = true;
     if (time > entry.maxTimeMs) {
       entry.maxTimeMs = time;
@@ -104,18 +116,22 @@ export function markSuspects(points: PointKeys, touched: TouchedHours): number[]
       entry.minTimeMs = time;
       inside = false;
     }
-    if (!inside && !entry.complete) {
+    if (!inside && entry.complete) continue;
+    let mayBeStored = time >= entry.settledMinMs && time <= entry.settledMaxMs;
+    if (!entry.complete) {
       const at = hourOf(time);
       if (at !== hour || entry.tenant !== tenant) {
         hour = at;
         tenant = entry.tenant;
         past = touched.isPast(tenant, hour);
       }
-      inside = past;
+      if (!inside && !past) continue;
+      mayBeStored ||= past;
     }
-    if (inside) suspects.push(index);
+    indexes.push(index);
+    asked.push(mayBeStored);
   }
-  return suspects;
+  return { indexes, asked };
 }
 
 async function addStored<P extends { fromHour: number; toHour: number }>(
@@ -144,7 +160,7 @@ async function addStored<P extends { fromHour: number; toHour: number }>(
 export async function countPointDuplicates(
   run: { store: Store; ledger: HourLedger },
   points: PointKeys,
-  suspects: readonly number[],
+  { indexes: suspects, asked }: Suspects,
 ): Promise<void> {
   if (suspects.length === 0) return;
   const byEntry = new Map<SeriesEntry, Set<number> | undefined>();
@@ -163,19 +179,20 @@ export async function countPointDuplicates(
     return times;
   };
   const keys = { tenant: [] as number[], series: [] as bigint[], time: [] as number[] };
-  for (const index of suspects) {
+  suspects.forEach((index, at) => {
     const entry = points.series[index] as SeriesEntry;
     const time = points.timeMs[index] as number;
     const times = timesOf(entry, true) as Set<number>;
     if (times.has(time)) {
       run.ledger.at('metrics', entry.tenant, hourOf(time)).duplicates++;
-      continue;
+      return;
     }
     times.add(time);
+    if (asked[at] !== true) return;
     keys.tenant.push(entry.tenant);
     keys.series.push(entry.id);
     keys.time.push(time);
-  }
+  });
   let nextSuspect = 0;
   for (let index = 0; index < points.length; index++) {
     if (suspects[nextSuspect] === index) {

@@ -59,6 +59,10 @@ export const storeModule: ModuleDefinition = defineModule({
   },
 });
 
+/** The consumer is busy for this long after a batch of so many records: the roll-up job then leaves the cores to it. */
+const busyMs = 1000;
+const busyRecords = 20_000;
+
 /** Takes topic `telemetry` into the store and keeps the roll-ups. */
 export const telemetryConsumerModule: ModuleDefinition = defineModule({
   name: 'telemetry-consumer',
@@ -69,6 +73,7 @@ export const telemetryConsumerModule: ModuleDefinition = defineModule({
     maxBatchMiB: z.int().min(1).max(256).default(16),
     maxBatchRecords: z.int().min(1).max(100_000).default(2000),
     lingerMs: z.int().min(0).max(10_000).default(50),
+    busyLingerMs: z.int().min(0).max(10_000).default(400),
     rollUpIntervalMs: z.int().min(100).max(600_000).default(1000),
     maxSeries: z.int().min(1000).max(10_000_000).default(500_000),
   }),
@@ -106,6 +111,7 @@ export const telemetryConsumerModule: ModuleDefinition = defineModule({
     let identities: UsageIdentities | undefined;
     let consumer: TelemetryConsumer | undefined;
     let job: RollUpJob | undefined;
+    let busyAt = Number.NEGATIVE_INFINITY;
     return {
       async start() {
         const { log, store, tenants, clock, logger } = services;
@@ -116,14 +122,16 @@ export const telemetryConsumerModule: ModuleDefinition = defineModule({
           tenants,
           identities: opened,
           createDecoder: () => createOtlpDecoder({ maxSeries: config.maxSeries }),
-          bounds: (receivedAtMs) => timeBounds(receivedAtMs, config.retentionDays),
+          bounds: timeBounds,
           retentionDays: config.retentionDays,
           clock,
           logger,
           maxBytes: config.maxBatchMiB * 1024 * 1024,
           maxRecords: config.maxBatchRecords,
           lingerMs: config.lingerMs,
+          busyLingerMs: config.busyLingerMs,
           onBatch(report) {
+            if (report.records >= busyRecords) busyAt = performance.now();
             batches.inc();
             records.inc(report.records);
             duplicates.inc(report.duplicates);
@@ -140,6 +148,7 @@ export const telemetryConsumerModule: ModuleDefinition = defineModule({
           logger,
           lag: () => running.lag(),
           intervalMs: config.rollUpIntervalMs,
+          isBusy: () => performance.now() - busyAt < busyMs,
           onRound(report) {
             waiting.set(report.waiting);
             roundSeconds.observe(report.seconds);

@@ -25,8 +25,8 @@ const spanSeconds = 10 * 86_400;
 const limits = { maxMemoryBytes: 400 * 1024 * 1024, timeoutSeconds: 120 };
 /** One round rolls for at most this long before it looks for newer hours again. */
 const roundMs = 5000;
-/** From this many waiting records on the job leaves the engine to the consumer for longer. */
-const farBehindRecords = 5000;
+/** How long a busy consumer can put a round off: hot hours are rolled again and again, so waiting until they are quiet saves most of the work. */
+const putOffMs = 10_000;
 
 interface DirtyHour {
   readonly tenant: number;
@@ -42,6 +42,8 @@ export interface RollUpJobOptions {
   /** Records that the consumer has not taken yet. */
   readonly lag: () => Promise<number>;
   readonly intervalMs?: number;
+  /** True while the consumer needs the engine: the next round then waits, at most ten seconds. */
+  readonly isBusy?: () => boolean;
   /** Waits; a test passes its own. Returns the function that ends the wait early. */
   readonly wait?: (ms: number, done: () => void) => () => void;
   readonly onRound?: (report: { rolled: number; waiting: number; seconds: number }) => void;
@@ -157,20 +159,23 @@ export function createRollUpJob(options: RollUpJobOptions): RollUpJob {
     });
 
   async function run(): Promise<void> {
+    let ended = performance.now();
     while (!stopped) {
+      if (options.isBusy?.() && performance.now() - ended < putOffMs) {
+        await pause(intervalMs / 4);
+        continue;
+      }
       const began = performance.now();
       let waiting = 0;
-      let behind = false;
       try {
         waiting = await runOnce();
-        behind = (await options.lag()) > farBehindRecords;
       } catch (error) {
         logger.error({ error }, 'roll-up round failed, its hours stay dirty');
       }
       // A heavy open hour is recomputed whole each time: the pause grows with its cost so that the job takes at most a quarter of the time.
-      const cost = performance.now() - began;
-      if (!stopped)
-        await pause(behind ? 5 * intervalMs : waiting > 0 ? 10 : Math.max(intervalMs, Math.min(3 * cost, 30_000)));
+      ended = performance.now();
+      const cost = ended - began;
+      if (!stopped) await pause(waiting > 0 ? 10 : Math.max(intervalMs, Math.min(3 * cost, 30_000)));
     }
   }
 

@@ -10,6 +10,7 @@ import type {
   HistogramRow,
   LogRow,
   OtlpDecoder,
+  PointColumns,
   SeriesEntry,
   SpanRow,
   SummaryRow,
@@ -17,13 +18,14 @@ import type {
 } from '../otlp/port.ts';
 import { HourLedger, hourOf } from './hour-ledger.ts';
 import { scaledDecimal } from './native-block.ts';
-import { PointGather } from './point-gather.ts';
+import { flagLate, GatherPool, type PointGather, type PointOrigin } from './point-gather.ts';
 import type { EventClaim } from './usage-identities.ts';
 
 /** A decoded row with what its record adds. `received` in seconds. */
 export interface Received<T> {
   readonly tenant: number;
   readonly received: number;
+  readonly retentionDays: number;
   readonly row: T;
 }
 
@@ -52,11 +54,14 @@ export interface TelemetryBatch {
 export interface BatchDecoding {
   readonly decoder: OtlpDecoder;
   readonly tenants: Pick<TenantDirectory, 'byNumber'>;
-  readonly bounds: (receivedAtMs: number) => TimeBounds;
+  readonly bounds: (receivedAtMs: number, retentionDays: number) => TimeBounds;
+  /** Retention of a record whose envelope names none. */
+  readonly retentionDays: number;
+  readonly gathers?: GatherPool;
 }
 
-const emptyBatch = (): TelemetryBatch => ({
-  points: new PointGather(),
+const emptyBatch = (points: PointGather): TelemetryBatch => ({
+  points,
   histograms: [],
   exponentialHistograms: [],
   summaries: [],
@@ -75,6 +80,8 @@ const envelopeShape = z.object({
   signal: z.literal(['metrics', 'traces', 'logs', 'events']),
   encoding: z.literal(['otlp', 'cloudevents']),
   receivedAt: z.number().min(0),
+  retentionDays: z.number().int().min(1).max(0xffff).optional(),
+  lateAfterSeconds: z.number().min(0).optional(),
   counts: z.array(
     z.object({
       hour: z.number().int().min(0).max(0xffff_ffff),
@@ -102,29 +109,56 @@ function readEnvelope(record: LogRecord, tenants: BatchDecoding['tenants']): Env
   return envelope;
 }
 
+/** What an envelope says about the rows of its record. Without `lateAfterSeconds` nothing is late: the credential may backfill. */
+function originOf(envelope: Envelope, decoding: BatchDecoding): PointOrigin & { bounds: TimeBounds } {
+  const { receivedAt: receivedMs, lateAfterSeconds, retentionDays = decoding.retentionDays } = envelope;
+  const lateBeforeMs = lateAfterSeconds === undefined ? Number.NEGATIVE_INFINITY : receivedMs - lateAfterSeconds * 1000;
+  return { receivedMs, retentionDays, lateBeforeMs, bounds: decoding.bounds(receivedMs, retentionDays) };
+}
+
+/** Adds the points to the ledger's hours. Neighbours share their hour, so the ledger is asked once a run. */
+function countPoints(batch: TelemetryBatch, tenant: number, points: PointColumns): void {
+  let hour = -1;
+  let run = 0;
+  const flush = () => {
+    if (run > 0) batch.ledger.at('metrics', tenant, hour).logged += run;
+    run = 0;
+  };
+  for (let index = 0; index < points.length; index++) {
+    const at = hourOf(points.timeMs[index] as number);
+    if (at !== hour) {
+      flush();
+      hour = at;
+    }
+    run++;
+  }
+  flush();
+}
+
 function decodeMetrics(batch: TelemetryBatch, record: LogRecord, envelope: Envelope, decoding: BatchDecoding): void {
   const tenant = envelope.tenantNumber;
-  decoding.decoder.metrics(record.payload, tenant, decoding.bounds(envelope.receivedAt));
+  const origin = originOf(envelope, decoding);
+  decoding.decoder.metrics(record.payload, tenant, origin.bounds);
   // Taken record by record: each keeps its own received-at, and two partitions may share the decoder.
   const decoded = decoding.decoder.takeMetrics();
   const received = Math.floor(envelope.receivedAt / 1000);
-  const { points } = decoded;
-  for (let index = 0; index < points.length; index++) {
-    batch.ledger.at('metrics', tenant, hourOf(points.timeMs[index] as number)).logged++;
-  }
-  batch.points.add(points, envelope.receivedAt);
-  const keep = <T extends { timeMs: number }>(rows: readonly T[], to: Received<T>[]) => {
+  const { retentionDays, lateBeforeMs } = origin;
+  countPoints(batch, tenant, decoded.points);
+  batch.points.add(decoded.points, origin);
+  const keep = <T extends { timeMs: number; flags: number }>(rows: readonly T[], to: Received<T>[]) => {
     for (const row of rows) {
       batch.ledger.at('metrics', tenant, hourOf(row.timeMs)).logged++;
-      to.push({ tenant, received, row });
+      const flagged = row.timeMs < lateBeforeMs ? { ...row, flags: row.flags | flagLate } : row;
+      to.push({ tenant, received, retentionDays, row: flagged });
     }
   };
   keep(decoded.histograms, batch.histograms);
   keep(decoded.exponentialHistograms, batch.exponentialHistograms);
   keep(decoded.summaries, batch.summaries);
   // An exemplar belongs to a point and is not counted by itself.
-  for (const row of decoded.exemplars) batch.exemplars.push({ tenant, received, row });
+  for (const row of decoded.exemplars) batch.exemplars.push({ tenant, received, retentionDays, row });
   for (const entry of decoded.newSeries) batch.newSeries.push(entry);
+  decoding.decoder.recycle(decoded);
 }
 
 function decodeEvents(batch: TelemetryBatch, record: LogRecord, envelope: Envelope): void {
@@ -152,11 +186,11 @@ function decodeEvents(batch: TelemetryBatch, record: LogRecord, envelope: Envelo
 function decodeRecord(batch: TelemetryBatch, record: LogRecord, envelope: Envelope, decoding: BatchDecoding): void {
   const tenant = envelope.tenantNumber;
   const received = Math.floor(envelope.receivedAt / 1000);
-  const bounds = decoding.bounds(envelope.receivedAt);
+  const { bounds, retentionDays } = originOf(envelope, decoding);
   const keep = <T extends { timeNs: bigint }>(signal: 'traces' | 'logs', rows: readonly T[], to: Received<T>[]) => {
     for (const row of rows) {
       batch.ledger.at(signal, tenant, hourOf(Number(row.timeNs / 1_000_000n))).logged++;
-      to.push({ tenant, received, row });
+      to.push({ tenant, received, retentionDays, row });
     }
   };
   if (envelope.signal === 'metrics') decodeMetrics(batch, record, envelope, decoding);
@@ -173,7 +207,7 @@ const turnMs = 8;
  * so reconciliation shows it.
  */
 export async function decodeBatch(log: LogBatch, decoding: BatchDecoding): Promise<TelemetryBatch> {
-  const batch = emptyBatch();
+  const batch = emptyBatch((decoding.gathers ?? new GatherPool()).take());
   let turn = performance.now();
   for (const record of log.records) {
     let envelope: Envelope | undefined;

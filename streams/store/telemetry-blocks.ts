@@ -14,7 +14,7 @@ const columnOf =
   (name: string, type: ColumnType, of: (row: T) => unknown): Column => ({ name, type, values: rows.map(of) });
 
 /** Samples of a batch; only the ids and tenants are filled in here, everything else is a view of what was gathered. */
-function samplesBlock(points: PointGather, retentionDays: number): Block {
+function samplesBlock(points: PointGather): Block {
   const rows = points.length;
   const tenant = new Uint32Array(rows);
   const series = new BigUint64Array(rows);
@@ -34,7 +34,7 @@ function samplesBlock(points: PointGather, retentionDays: number): Block {
       { name: 'start', type: millis, values: points.startMs },
       { name: 'received', type: seconds, values: points.received },
       { name: 'flags', type: 'UInt8', values: points.flags },
-      { name: 'retention_days', type: 'UInt16', values: new Uint16Array(rows).fill(retentionDays) },
+      { name: 'retention_days', type: 'UInt16', values: points.retentionDays },
     ],
   };
 }
@@ -51,7 +51,6 @@ interface PointLike {
 function pointBlock<T extends PointLike>(
   table: string,
   rows: readonly Received<T>[],
-  retentionDays: number,
   own: (column: ReturnType<typeof columnOf<Received<T>>>) => Column[],
 ): Block {
   const column = columnOf(rows);
@@ -68,12 +67,12 @@ function pointBlock<T extends PointLike>(
       ...own(column),
       column('received', seconds, (item) => item.received),
       column('flags', 'UInt8', ({ row }) => row.flags),
-      column('retention_days', 'UInt16', () => retentionDays),
+      column('retention_days', 'UInt16', (item) => item.retentionDays),
     ],
   };
 }
 
-function spansBlock(rows: readonly Received<SpanRow>[], retentionDays: number): Block {
+function spansBlock(rows: readonly Received<SpanRow>[]): Block {
   const column = columnOf(rows);
   return {
     table: 'spans',
@@ -103,12 +102,12 @@ function spansBlock(rows: readonly Received<SpanRow>[], retentionDays: number): 
       column('Links.TraceState', 'Array(String)', ({ row }) => row.links.map((link) => link.traceState)),
       column('Links.Attributes', `Array(${map})`, ({ row }) => row.links.map((link) => link.attributes)),
       column('received', seconds, (item) => item.received),
-      column('retention_days', 'UInt16', () => retentionDays),
+      column('retention_days', 'UInt16', (item) => item.retentionDays),
     ],
   };
 }
 
-function logsBlock(rows: readonly Received<LogRow>[], retentionDays: number): Block {
+function logsBlock(rows: readonly Received<LogRow>[]): Block {
   const column = columnOf(rows);
   return {
     table: 'log_records',
@@ -133,7 +132,7 @@ function logsBlock(rows: readonly Received<LogRow>[], retentionDays: number): Bl
       column('EventName', 'String', ({ row }) => row.eventName),
       column('hash', 'UInt64', ({ row }) => row.hash),
       column('received', seconds, (item) => item.received),
-      column('retention_days', 'UInt16', () => retentionDays),
+      column('retention_days', 'UInt16', (item) => item.retentionDays),
     ],
   };
 }
@@ -200,14 +199,14 @@ function deadLettersBlock(letters: readonly DeadLetter[]): Block {
 }
 
 /** Blocks of a decoded batch, one a table, empty ones left out. *Shape* depends on the batch only, so a redelivered one gives the same bytes. */
-export function toBlocks(batch: TelemetryBatch, verdicts: readonly ClaimVerdict[], retentionDays: number): Block[] {
+export function toBlocks(batch: TelemetryBatch, verdicts: readonly ClaimVerdict[]): Block[] {
   const withVerdict = (verdict: ClaimVerdict) => batch.events.filter((_, index) => verdicts[index] === verdict);
-  const histograms = pointBlock('histograms', batch.histograms, retentionDays, (column) => [
+  const histograms = pointBlock('histograms', batch.histograms, (column) => [
     column('min', 'Float32', ({ row }) => row.min),
     column('max', 'Float32', ({ row }) => row.max),
     column('bucket_counts', 'Array(UInt64)', ({ row }) => row.bucketCounts),
   ]);
-  const exponential = pointBlock('exponential_histograms', batch.exponentialHistograms, retentionDays, (column) => [
+  const exponential = pointBlock('exponential_histograms', batch.exponentialHistograms, (column) => [
     column('min', 'Float32', ({ row }) => row.min),
     column('max', 'Float32', ({ row }) => row.max),
     column('scale', 'Int8', ({ row }) => row.scale),
@@ -218,7 +217,7 @@ export function toBlocks(batch: TelemetryBatch, verdicts: readonly ClaimVerdict[
     column('negative_offset', 'Int32', ({ row }) => row.negativeOffset),
     column('negative_counts', 'Array(UInt64)', ({ row }) => row.negativeCounts),
   ]);
-  const summaries = pointBlock('summaries', batch.summaries, retentionDays, (column) => [
+  const summaries = pointBlock('summaries', batch.summaries, (column) => [
     column('quantiles', 'Array(Float64)', ({ row }) => row.quantiles),
     column('quantile_values', 'Array(Float64)', ({ row }) => row.quantileValues),
   ]);
@@ -234,17 +233,17 @@ export function toBlocks(batch: TelemetryBatch, verdicts: readonly ClaimVerdict[
       exemplar('trace_id', 'FixedString(16)', ({ row }) => row.traceId),
       exemplar('span_id', 'FixedString(8)', ({ row }) => row.spanId),
       exemplar('attributes', map, ({ row }) => row.attributes),
-      exemplar('retention_days', 'UInt16', () => retentionDays),
+      exemplar('retention_days', 'UInt16', (item) => item.retentionDays),
     ],
   };
   return [
-    samplesBlock(batch.points, retentionDays),
+    samplesBlock(batch.points),
     histograms,
     exponential,
     summaries,
     exemplars,
-    spansBlock(batch.spans, retentionDays),
-    logsBlock(batch.logs, retentionDays),
+    spansBlock(batch.spans),
+    logsBlock(batch.logs),
     eventsBlock(withVerdict('first')),
     conflictsBlock(withVerdict('conflict')),
     deadLettersBlock(batch.deadLetters),

@@ -15,6 +15,7 @@ import {
 } from './duplicate-finder.ts';
 import { hourOf } from './hour-ledger.ts';
 import { scaledDecimal } from './native-block.ts';
+import { GatherPool } from './point-gather.ts';
 import type { Store } from './port.ts';
 import { settleSeries } from './series-registry.ts';
 import { decodeBatch, type Received, type TelemetryBatch } from './telemetry-batch.ts';
@@ -48,13 +49,15 @@ export interface TelemetryConsumerOptions {
   readonly tenants: Pick<TenantDirectory, 'byNumber'>;
   readonly identities: UsageIdentities;
   readonly createDecoder: () => OtlpDecoder;
-  readonly bounds: (receivedAtMs: number) => TimeBounds;
+  readonly bounds: (receivedAtMs: number, retentionDays: number) => TimeBounds;
+  /** Of records whose envelope names none. */
   readonly retentionDays: number;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly maxBytes?: number;
   readonly maxRecords?: number;
   readonly lingerMs?: number;
+  readonly busyLingerMs?: number;
   readonly onBatch?: (report: BatchReport) => void;
 }
 
@@ -92,7 +95,10 @@ function pointKeys(batch: TelemetryBatch): PointKeys[] {
  */
 export function createTelemetryConsumer(options: TelemetryConsumerOptions): TelemetryConsumer {
   const { store, identities } = options;
-  const decoding = { decoder: options.createDecoder(), tenants: options.tenants, bounds: options.bounds };
+  const gathers = new GatherPool();
+  const { tenants, bounds, retentionDays } = options;
+  const decoding = { decoder: options.createDecoder(), tenants, bounds, retentionDays, gathers };
+  let batches = 0;
   const touched = {
     metrics: new TouchedHours(store, 'metrics'),
     traces: new TouchedHours(store, 'traces'),
@@ -101,8 +107,9 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
 
   async function markAndCount(batch: TelemetryBatch, resumed: boolean): Promise<void> {
     const { ledger } = batch;
+    const number = batches++;
     for (const points of pointKeys(batch)) {
-      const suspects = markSuspects(points, touched.metrics);
+      const suspects = markSuspects(points, touched.metrics, number);
       if (!resumed) await countPointDuplicates({ store, ledger }, points, suspects);
     }
     if (resumed) return;
@@ -119,9 +126,30 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     });
   }
 
+  /** One block a table, all at once. Every insert has ended before this does, also when one fails: the batch comes again, and its columns are used again. */
+  async function insertBlocks(batch: TelemetryBatch, verdicts: readonly ClaimVerdict[], token: string): Promise<void> {
+    const inserts = toBlocks(batch, verdicts).map((block) => store.insert(block, token));
+    for (const outcome of await Promise.allSettled(inserts)) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
   async function handle(log: LogBatch): Promise<void> {
     const began = performance.now();
     const batch = await decodeBatch(log, decoding);
+    try {
+      await take(log, batch);
+    } finally {
+      gathers.give(batch.points);
+    }
+    const entries = batch.ledger.entries();
+    options.onBatch?.({
+      records: entries.reduce((sum, entry) => sum + entry.logged, 0),
+      duplicates: entries.reduce((sum, entry) => sum + entry.duplicates, 0),
+      deadLetters: batch.deadLetters.length,
+      seconds: (performance.now() - began) / 1000,
+    });
+  }
+
+  async function take(log: LogBatch, batch: TelemetryBatch): Promise<void> {
     const at = Math.floor(log.records.at(-1)?.appendedAt ?? 0);
     const of = (rows: readonly { tenant: number }[]) => rows.map((row) => row.tenant);
     await touched.metrics.load(batch.ledger.entries().map((entry) => entry.tenant));
@@ -140,18 +168,12 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
       await store.insert(batch.ledger.toBlock({ token, last, partition, at }), log.token);
     }
     for (const { signal, tenant, hour } of entries) if (signal !== 'events') touched[signal].add(tenant, hour);
-    for (const block of toBlocks(batch, verdicts, options.retentionDays)) await store.insert(block, log.token);
+    await insertBlocks(batch, verdicts, log.token);
     identities.prune(options.clock.now() - identityMs, pruneLimit);
     for (const letter of batch.deadLetters) {
       const { topic, partition, offset } = letter.record;
       options.logger.warn({ code: letter.code, topic, partition, offset, tenant: letter.tenant }, 'dead letter');
     }
-    options.onBatch?.({
-      records: entries.reduce((sum, entry) => sum + entry.logged, 0),
-      duplicates: entries.reduce((sum, entry) => sum + entry.duplicates, 0),
-      deadLetters: batch.deadLetters.length,
-      seconds: (performance.now() - began) / 1000,
-    });
   }
 
   const consumer = options.log.consumer({
@@ -160,6 +182,7 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     maxRecords: options.maxRecords ?? 2000,
     maxBytes: options.maxBytes ?? 16 * 1024 * 1024,
     lingerMs: options.lingerMs ?? 50,
+    busyLingerMs: options.busyLingerMs ?? 400,
     handle,
     onError(error, batch) {
       options.logger.error({ error, token: batch?.token }, 'telemetry batch failed, it comes again');
