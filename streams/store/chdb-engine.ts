@@ -17,7 +17,7 @@ export interface ChdbEngine {
 
 /**
  * Pools of an engine that shares two cores with everything else. Four merge threads throttle inserts instead of letting parts grow;
- * the schedule pool's default of hundreds of threads costs memory for nothing in one process.
+ * the schedule pool's default of hundreds of threads costs memory for nothing in one process. Damaged parts, however many, never keep the engine from starting: the log brings back what they held.
  */
 const serverConfig = `<clickhouse>
   <background_pool_size>4</background_pool_size>
@@ -26,6 +26,10 @@ const serverConfig = `<clickhouse>
   <background_fetches_pool_size>1</background_fetches_pool_size>
   <background_move_pool_size>1</background_move_pool_size>
   <index_mark_cache_size>67108864</index_mark_cache_size>
+  <merge_tree>
+    <max_suspicious_broken_parts>1000000</max_suspicious_broken_parts>
+    <max_suspicious_broken_parts_bytes>1000000000000000</max_suspicious_broken_parts_bytes>
+  </merge_tree>
 </clickhouse>
 `;
 

@@ -6,8 +6,15 @@ export { encodeNativeBlock, scaledDecimal } from './native-block.ts';
 export type { Block, Column, ColumnType, Query, QueryOptions, Store } from './port.ts';
 export { createRollUpJob, type RollUpJob, type RollUpJobOptions } from './roll-up-job.ts';
 export {
+  createTableRecovery,
+  type RecoveryReport,
+  type TableRecovery,
+  type TableRecoveryOptions,
+} from './table-recovery.ts';
+export {
   type BatchReport,
   createTelemetryConsumer,
+  type Replay,
   storeGroup,
   type TelemetryConsumer,
   type TelemetryConsumerOptions,

@@ -3,6 +3,8 @@ import { receiverKilled } from './c02-receiver-killed.ts';
 import { failingSync } from './c05-failing-sync.ts';
 import { damagedLog } from './c06-damaged-log.ts';
 import { fullDisk } from './c07-full-disk.ts';
+import { damagedPart } from './c11-damaged-part.ts';
+import { otlpConformance } from './c45-otlp-conformance.ts';
 import { terminated } from './c47-terminated.ts';
 import type { FaultCheck } from './check.ts';
 
@@ -13,5 +15,7 @@ export const checks: readonly FaultCheck[] = [
   failingSync,
   damagedLog,
   fullDisk,
+  damagedPart,
+  otlpConformance,
   terminated,
 ];

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { createEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions } from 'streams/log';
@@ -6,10 +7,13 @@ import { systemClock } from 'streams/runtime';
 import {
   createChdbStore,
   createRollUpJob,
+  createTableRecovery,
   createTelemetryConsumer,
   openUsageIdentities,
+  type RecoveryReport,
   type RollUpJob,
   type Store,
+  type TableRecovery,
   type TelemetryConsumer,
 } from 'streams/store';
 import { until } from '../pulse-process.ts';
@@ -30,6 +34,9 @@ export interface Pipeline {
   readonly store: Store;
   readonly consumer: TelemetryConsumer;
   readonly job: RollUpJob;
+  readonly recovery: TableRecovery;
+  /** What was found and mended when it opened. */
+  readonly recovered: RecoveryReport;
   append(requests: readonly Request[]): Promise<void>;
   /** Takes the whole log into the tables and rolls it up. */
   drain(): Promise<void>;
@@ -43,6 +50,10 @@ export interface PipelineOptions {
   readonly wrapStore?: (store: Store) => Store;
   readonly wrapLog?: (log: EmbeddedLog) => EmbeddedLog;
   readonly logOptions?: Partial<EmbeddedLogOptions>;
+  /** Names the run of the operating system; another name than before is a power cut. */
+  readonly boot?: string;
+  /** Told of every file that was synced on behalf of the tables. */
+  readonly onSync?: (path: string) => void;
 }
 
 export async function openPipeline(options: PipelineOptions): Promise<Pipeline> {
@@ -68,12 +79,27 @@ export async function openPipeline(options: PipelineOptions): Promise<Pipeline> 
     lingerMs: 0,
     maxRecords: options.maxRecords ?? 20,
   });
+  const { boot, onSync } = options;
+  const recovery = createTableRecovery({
+    store,
+    log,
+    consumer,
+    logger,
+    clock: systemClock,
+    stateFile: join(dir, 'store', 'recovery.json'),
+    listFiles: (directory) => readdir(directory),
+    ...(boot === undefined ? {} : { boot: async () => boot }),
+    ...(onSync === undefined ? {} : { sync: async (path: string) => onSync(path) }),
+  });
+  const recovered = await recovery.recover();
   const job = createRollUpJob({ store, log, logger, lag: () => consumer.lag() });
   return {
     log,
     store,
     consumer,
     job,
+    recovery,
+    recovered,
     async append(requests) {
       const now = Date.now();
       await log.append(

@@ -6,5 +6,5 @@ CREATE TABLE touched (
   accepted_sum Decimal(38, 12) COMMENT 'usage events only', logged_sum Decimal(38, 12), duplicate_sum Decimal(38, 12),
   seq UInt64 COMMENT 'last log offset of the batch', partition UInt16, at DateTime64(3, 'UTC')
 ) ENGINE = ReplacingMergeTree ORDER BY (signal, tenant, bucket, token)
-SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
+SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, index_granularity = 8192,
   fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1
