@@ -8,6 +8,9 @@ import { TopBar } from './top-bar.tsx';
 
 const collapsedKey = 'pulse.rail';
 
+/** Sections that have no room in the bar at the foot of a phone. */
+const wideOnly: ReadonlySet<string> = new Set(['logs', 'usage', 'rejected']);
+
 /** The frame that every page stands in: rail or bottom bar, top bar, one column. */
 export function Frame({ children }: { readonly children: ReactNode }) {
   const [palette, setPalette] = useState(false);
@@ -86,7 +89,7 @@ function Rail(props: { readonly tenantId: string | null; readonly collapsed: boo
         {props.tenantId !== null && mayFleet && <li className="rail-group rail-word">This tenant</li>}
         {props.tenantId !== null &&
           tenantSections.map((section) => (
-            <li key={section.id} className={section.id === 'logs' || section.id === 'usage' ? 'wide-only' : undefined}>
+            <li key={section.id} className={wideOnly.has(section.id) ? 'wide-only' : undefined}>
               <Link
                 className="rail-link"
                 to={{ pathname, search, hash: section.id }}

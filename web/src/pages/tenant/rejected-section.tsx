@@ -79,14 +79,22 @@ function Rejected(props: {
   );
 }
 
+/** Requests that were refused whole, or records that were refused alone. */
+function unitOf({ reason, records }: ReasonRow): string {
+  const unit = countsRequests(reason) ? 'request' : 'record';
+  return records === 1 ? unit : `${unit}s`;
+}
+
 function ReasonTable({ rows, timeZone }: { readonly rows: readonly ReasonRow[]; readonly timeZone: string }) {
   return (
     <ScrollBox className="table-scroll" label="Rejected data by reason">
-      <table className="table figures-table">
+      <table className="table figures-table rejected-table">
         <thead>
           <tr>
             <th scope="col">Reason</th>
-            <th scope="col">Signal</th>
+            <th scope="col" className="wide-only">
+              Signal
+            </th>
             <th scope="col" className="right">
               Rejected
             </th>
@@ -104,11 +112,13 @@ function ReasonTable({ rows, timeZone }: { readonly rows: readonly ReasonRow[]; 
               <th scope="row" title={row.reason} className="rejected-reason">
                 {reasonText(row.reason).what}
                 {row.detail !== '' && <span className="rejected-detail">{row.detail}</span>}
-                <span className="rejected-detail narrow-only">{reasonText(row.reason).todo}</span>
+                <span className="rejected-detail narrow-only">
+                  {row.signal}. {reasonText(row.reason).todo}
+                </span>
               </th>
-              <td>{row.signal}</td>
+              <td className="wide-only">{row.signal}</td>
               <td className="right nowrap" title={String(row.records)}>
-                {formatCount(row.records)} {countsRequests(row.reason) ? 'requests' : 'records'}
+                {formatCount(row.records)} {unitOf(row)}
               </td>
               <td className="right nowrap" title={formatInstant(row.lastAt, timeZone)}>
                 {formatRelative(Date.parse(row.lastAt), Date.now())}
