@@ -8,6 +8,8 @@ import { withDevice } from './net-snmp-reader.ts';
 import { pollDevices } from './poller.ts';
 import { loadStates, saveStates } from './state-file.ts';
 
+/** A whole poll of a device, all tables and tries together. */
+const POLL_MS_MAX = 30_000;
 /** A list longer than this is cut; the record says how long it was. */
 const NEIGHBOURS_MAX = 1_000;
 
@@ -25,16 +27,14 @@ export function startPolling(
   const stopping = new AbortController();
   const { signal } = stopping;
   const file = to.stateDir === undefined ? undefined : join(to.stateDir, 'snmp-counters.json');
-  // one poll never lasts into the next
-  const deadlineMs = Math.min(config.intervalMs, 30_000);
 
   const run = async () => {
     const initial = file === undefined ? undefined : await loadStates(file);
     const { states, done } = pollDevices(
       config,
       {
-        read: (device) => withDevice(device, deadlineMs, (reader) => readInterfaces(reader, Date.now)),
-        readNeighbours: (device) => withDevice(device, deadlineMs, readNeighbours),
+        read: (device) => withDevice(device, POLL_MS_MAX, (reader) => readInterfaces(reader, Date.now)),
+        readNeighbours: (device) => withDevice(device, POLL_MS_MAX, readNeighbours),
         now: Date.now,
         sleep: (ms, until) => sleep(ms, undefined, { signal: until }).catch(() => undefined),
         addPoints: to.addPoints,
