@@ -419,7 +419,10 @@ class Scan {
   /** The point that nearly all points are, without a look into the schema. *Shape* `NumberDataPoint { start = 2; time = 3; as_double = 4; exemplars = 5; as_int = 6; attributes = 7; flags = 8 }` */
   #numberPoint(end: number, facts: RecordFacts): void {
     const reader = this.#reader;
+    const run = this.#run;
     let attributes = 0;
+    let runStart = 0;
+    let runEnd = 0;
     while (reader.pos < end) {
       const at = reader.pos;
       const tag = reader.tag(end);
@@ -434,8 +437,17 @@ class Scan {
           facts.timeMs = reader.millis();
           break;
         case 0x3a:
+          if (attributes === 0 && this.#repeatsRun(at, end)) {
+            attributes = run.attributes;
+            runStart = at;
+            runEnd = reader.pos;
+            break;
+          }
+          if (attributes === 0) runStart = at;
+          else if (at !== runEnd) runStart = -1;
           attributes++;
           this.#attribute(reader.limit(end), 0);
+          runEnd = reader.pos;
           break;
         case 0x40:
           reader.varint32(end);
@@ -445,6 +457,28 @@ class Scan {
       }
     }
     this.#checkCount(attributes);
+    // Attributes that pass and stand together are what the next point is compared with.
+    const isUsable = attributes > 0 && runStart >= 0 && this.#refusal === null;
+    run.start = isUsable ? runStart : 0;
+    run.end = isUsable ? runEnd : 0;
+    run.attributes = attributes;
+    run.sumA = this.#sumA;
+    run.sumB = this.#sumB;
+  }
+
+  /** The attributes of the number point before: points of one series often follow each other, and the same bytes need not be looked at twice. */
+  readonly #run = { start: 0, end: 0, attributes: 0, sumA: 0, sumB: 0 };
+
+  /** Passes over attributes that are byte for byte those of the point before, and takes their hash from there. */
+  #repeatsRun(at: number, end: number): boolean {
+    const reader = this.#reader;
+    const run = this.#run;
+    const length = run.end - run.start;
+    if (length === 0 || at + length > end || !reader.isSame(at, run.start, length)) return false;
+    reader.pos = at + length;
+    this.#sumA = run.sumA;
+    this.#sumB = run.sumB;
+    return true;
   }
 
   #scalar(type: MessageType, field: Field, tag: number, at: number, end: number, facts: RecordFacts | null): void {

@@ -49,6 +49,11 @@ export class SeriesFinder {
   #names: WireReader = nothing.reader;
   #ranges: NameRanges = { nameStart: 0, nameEnd: 0, unitStart: 0, unitEnd: 0 };
   #header: MetricHeader = { kind: 'gauge', temporality: 0, monotonic: false };
+  /** The series found last under this metric and where its attributes stand: points of one series often follow each other. */
+  #last: CachedSeries | null = null;
+  #lastReader: WireReader = nothing.reader;
+  #lastStart = 0;
+  #lastLength = 0;
 
   constructor(maxSeries: number, hash: IdentityHash) {
     this.#cache = new SeriesCache(maxSeries);
@@ -74,6 +79,7 @@ export class SeriesFinder {
     this.#names = names;
     this.#ranges = ranges;
     this.#header = header;
+    this.#last = null;
     const key = this.#metricKey;
     key.copy(this.#scopeKey);
     key.range(names.view, ranges.nameStart, ranges.nameEnd);
@@ -90,6 +96,16 @@ export class SeriesFinder {
     attributesTag: number,
     bounds: readonly number[],
   ): CachedSeries {
+    const length = header.attributesEnd - header.attributesStart;
+    const isPlain = !header.split && bounds.length === 0;
+    if (
+      isPlain &&
+      this.#last !== null &&
+      reader === this.#lastReader &&
+      length === this.#lastLength &&
+      reader.isSame(header.attributesStart, this.#lastStart, length)
+    )
+      return this.#last;
     const key = this.#key;
     key.copy(this.#metricKey);
     let from = reader;
@@ -102,7 +118,13 @@ export class SeriesFinder {
     }
     key.range(from.view, first, last);
     if (bounds.length > 0) this.#hashBounds(bounds);
-    return this.#cache.get(key) ?? this.#newEntry({ reader: from, start: first, end: last }, attributesTag, bounds);
+    const series =
+      this.#cache.get(key) ?? this.#newEntry({ reader: from, start: first, end: last }, attributesTag, bounds);
+    this.#last = isPlain ? series : null;
+    this.#lastReader = reader;
+    this.#lastStart = header.attributesStart;
+    this.#lastLength = length;
+    return series;
   }
 
   #hashBounds(bounds: readonly number[]): void {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { createOtlpDecoder } from './decoder.ts';
 import { encodeOtlp } from './json.ts';
 import type { SeriesEntry } from './port.ts';
+import { scanOtlp } from './scan.ts';
 import { sha256 } from './series-identity.ts';
 
 const bounds = { oldestMs: 0, newestMs: 4e12 };
@@ -159,4 +160,72 @@ test('a hash that collides still gives two entries with the same id', () => {
   const decoder = createOtlpDecoder({ hash: collide });
   const [a, b] = [seriesOf(decoder, { point: [['a', '1']] }), seriesOf(decoder, { point: [['a', '2']] })];
   expect([a.id === b.id, a === b, Buffer.compare(a.identity, b.identity) === 0]).toEqual([true, false, false]);
+});
+
+test('points in a row are told apart by their attributes as if each stood alone', () => {
+  const rows: Pairs[] = [
+    [['a', '1']],
+    [['a', '1']],
+    [['a', '2']],
+    [['a', '1']],
+    [],
+    [],
+    [
+      ['a', '1'],
+      ['b', '1'],
+    ],
+    [
+      ['a', '1'],
+      ['b', '2'],
+    ],
+    [['a', '1']],
+    [['a', 'ü']],
+    [['a', 'ü']],
+  ];
+  const request = (points: readonly Pairs[]) =>
+    encodeOtlp('metrics', {
+      resourceMetrics: [
+        {
+          scopeMetrics: [
+            {
+              metrics: ['m', 'n'].map((name) => ({
+                name,
+                gauge: {
+                  dataPoints: points.map((point) => ({
+                    timeUnixNano: '1000000000',
+                    asInt: 1,
+                    attributes: attributes(point),
+                  })),
+                },
+              })),
+            },
+          ],
+        },
+      ],
+    });
+  const judged = (bytes: Uint8Array) => {
+    const seen: string[] = [];
+    const series = {
+      judge(h1: number, h2: number) {
+        seen.push(`${h1}/${h2}`);
+        return null;
+      },
+    };
+    expect(scanOtlp('metrics', bytes, bounds, { series }).records).toBe(seen.length);
+    return seen;
+  };
+  const decoder = createOtlpDecoder();
+  const found = (bytes: Uint8Array) => {
+    decoder.metrics(bytes, 1, bounds);
+    return [...decoder.takeMetrics().points.series];
+  };
+  const together = request(rows);
+  const alone = rows.map((row) => request([row]));
+  const order = (parts: readonly (readonly unknown[])[]) => [
+    ...parts.map((part) => part[0]),
+    ...parts.map((part) => part[1]),
+  ];
+  expect(judged(together)).toEqual(order(alone.map(judged)));
+  expect(found(together)).toEqual(order(alone.map(found)));
+  expect(new Set(found(together)).size).toBe(12);
 });

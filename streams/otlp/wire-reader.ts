@@ -176,6 +176,15 @@ export class WireReader {
     return String((BigInt(this.high) << 32n) | BigInt(this.low >>> 0));
   }
 
+  /** Whether the `length` bytes at `a` and at `b` are the same. */
+  isSame(a: number, b: number, length: number): boolean {
+    const { view } = this;
+    let at = 0;
+    for (; at + 4 <= length; at += 4) if (view.getInt32(a + at, true) !== view.getInt32(b + at, true)) return false;
+    for (; at < length; at++) if (view.getUint8(a + at) !== view.getUint8(b + at)) return false;
+    return true;
+  }
+
   /** True when no byte of the range has its top bit set. */
   isAscii(start: number, end: number): boolean {
     const { view } = this;
