@@ -1,9 +1,10 @@
 import { ingest } from './ingest.ts';
+import { query } from './query.ts';
 import { type BenchResult, reached, report } from './results.ts';
 import { storage } from './storage.ts';
 
 /** `npm run bench [-- NAME…]`: runs the named benchmarks, or all. Ends with 1 when one missed its pass mark. */
-const benchmarks: Readonly<Record<string, () => Promise<BenchResult[]>>> = { ingest, storage };
+const benchmarks: Readonly<Record<string, () => Promise<BenchResult[]>>> = { ingest, storage, query };
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in benchmarks));
