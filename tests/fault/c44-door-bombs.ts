@@ -1,0 +1,207 @@
+import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { createTenant, type PulseProcess, startPulse } from '../pulse-process.ts';
+import type { FaultCheck } from './check.ts';
+import { encodePoints, residentBytes, sendOtlp } from './otlp-points.ts';
+
+const mebibyte = 1024 * 1024;
+const rssMiBMax = 64;
+const requestBytes = 20 * mebibyte;
+const timeoutSeconds = 2;
+/** So little that two requests of the largest size do not fit beside each other. */
+const inFlightMiB = 48;
+
+interface Door {
+  readonly pulse: PulseProcess;
+  readonly key: string;
+  readonly size: 'short' | 'full';
+  expect(what: string, found: unknown, wanted: unknown): void;
+}
+
+/** C44: bodies that grow, bodies at the limit, senders that never end, more than fits at a time. */
+export const doorBombs: FaultCheck = {
+  id: 'C44',
+  title: 'bombs, sizes at the limit, slow senders, overload',
+  guarantee:
+    'the answers are 413, 408 and 503 with Retry-After, memory grows by 64 MiB at most, others are served meanwhile, and everything is as before afterwards',
+  async run(context) {
+    const dataDir = join(context.dir, 'data');
+    rmSync(dataDir, { recursive: true, force: true });
+    const config = join(context.dir, 'config.yaml');
+    const server = {
+      headersTimeoutSeconds: timeoutSeconds,
+      requestTimeoutSeconds: timeoutSeconds,
+      connectionsCheckSeconds: 0.2,
+    };
+    writeFileSync(config, JSON.stringify({ server, ingest: { maxInFlightMiB: inFlightMiB } }));
+    const pulse = await startPulse({ dataDir, args: [`--config=${config}`] });
+    const wrong: string[] = [];
+    const door: Door = {
+      pulse,
+      key: await createTenant(pulse, { id: 'bomber' }),
+      size: context.size,
+      expect(what, found, wanted) {
+        if (JSON.stringify(found) !== JSON.stringify(wanted))
+          wrong.push(`${what}: ${JSON.stringify(found)} instead of ${JSON.stringify(wanted)}`);
+      },
+    };
+    try {
+      // Buffers of the largest size, code and caches are there before memory is looked at.
+      for (let i = 0; i < 6; i++) door.expect('a request of the largest size', (await sendSized(door, 0)).status, 200);
+      await sleep(500);
+      const watch = watchMemory(pulse);
+      const figures: string[] = [];
+      for (const attack of [bombs, sizes, slowSenders, overload]) {
+        const before = watch.grownMiB();
+        await attack(door);
+        figures.push(`${attack.name} +${(watch.grownMiB() - before).toFixed(0)}`);
+        door.expect(`a normal request after ${attack.name}`, (await sendPoint(door)).status, 200);
+      }
+      const grown = watch.stop();
+      if (grown > rssMiBMax) wrong.push(`memory grew by ${grown.toFixed(0)} MiB`);
+      return {
+        passed: wrong.length === 0,
+        figure: `RSS +${grown.toFixed(0)} MiB at most (${figures.join(', ')}), ${wrong.length} wrong answers`,
+        details: wrong.slice(0, 20),
+      };
+    } finally {
+      await pulse.kill();
+    }
+  },
+};
+
+function watchMemory(pulse: PulseProcess) {
+  const rss = () => residentBytes(pulse.child.pid ?? 0);
+  const before = rss();
+  let most = before;
+  const timer = setInterval(() => {
+    most = Math.max(most, rss());
+  }, 10);
+  return {
+    grownMiB: () => (most - before) / mebibyte,
+    stop() {
+      clearInterval(timer);
+      return (most - before) / mebibyte;
+    },
+  };
+}
+
+const sendPoint = ({ pulse, key }: Door) =>
+  sendOtlp(pulse.otlpHttp, key, encodePoints({ metric: 'm', timeMs: Date.now(), count: 1, series: () => 's' }));
+
+/** A valid request of 20 MiB and `more` bytes: one field that OTLP does not know. */
+function sendSized({ pulse, key }: Door, more: number) {
+  const size = requestBytes + more;
+  const body = Buffer.alloc(size);
+  // Field 15, wire type 2, and a length of four bytes.
+  body.writeUInt8(0x7a, 0);
+  let length = size - 5;
+  for (let at = 1; at < 5; at++, length = Math.floor(length / 128))
+    body.writeUInt8((length & 0x7f) | (at < 4 ? 0x80 : 0), at);
+  return sendOtlp(pulse.otlpHttp, key, body);
+}
+
+async function bombs(door: Door): Promise<void> {
+  const { pulse, key } = door;
+  const zeros = Buffer.alloc((door.size === 'full' ? 256 : 96) * mebibyte);
+  const gzip = gzipSync(zeros);
+  const zstd = zstdCompressSync(zeros);
+  // Snappy reaches 1:21 only; what it can do is to lie about its length. A varint of 512 MiB, then nothing.
+  const snappy = Uint8Array.from([0x80, 0x80, 0x80, 0x80, 0x02, 0x00, 0x61]);
+  const rounds = door.size === 'full' ? 20 : 2;
+  for (let round = 0; round < rounds; round++) {
+    const answers = await Promise.all([
+      ...[gzip, gzip, zstd, zstd].map((body) =>
+        sendOtlp(pulse.otlpHttp, key, body, { headers: { 'content-encoding': body === gzip ? 'gzip' : 'zstd' } }),
+      ),
+      sendOtlp(pulse.http, key, snappy, { path: '/api/v1/write', headers: { 'content-encoding': 'snappy' } }),
+    ]);
+    door.expect(
+      'bombs',
+      answers.slice(0, 4).map(({ status }) => (status === 503 ? 413 : status)),
+      [413, 413, 413, 413],
+    );
+    const last = answers[4]?.status ?? 0;
+    door.expect('a lying snappy block', last === 400 || last === 413 || last === 503, true);
+  }
+}
+
+async function sizes(door: Door): Promise<void> {
+  const found: number[] = [];
+  for (const more of [-1, 0, 1]) found.push((await sendSized(door, more)).status);
+  door.expect('20 MiB − 1, 20 MiB, 20 MiB + 1', found, [200, 200, 413]);
+}
+
+interface SlowSender {
+  readonly socket: Socket;
+  readonly answer: Promise<string>;
+}
+
+function openSlow(base: string, head: string): SlowSender {
+  const { hostname, port } = new URL(base);
+  const socket = connect(Number(port), hostname);
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.on('error', () => {});
+  socket.write(head);
+  const answer = once(socket, 'close').then(() => Buffer.concat(chunks).toString('latin1'));
+  return { socket, answer };
+}
+
+/** Headers or a body, a byte now and then: each connection is answered 408 and closed in its time, and nobody else waits for it. */
+async function slowSenders(door: Door): Promise<void> {
+  const { pulse, key } = door;
+  const each = door.size === 'full' ? 200 : 10;
+  const start = `POST /v1/metrics HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n`;
+  const body = `${start}content-type: application/x-protobuf\r\ncontent-length: 100000\r\n\r\n`;
+  const senders = [
+    ...Array.from({ length: each }, () => openSlow(pulse.otlpHttp, start)),
+    // The tenant's own bound on requests at once holds the other connections off.
+    ...Array.from({ length: Math.min(each, 20) }, () => openSlow(pulse.otlpHttp, body)),
+  ];
+  const began = Date.now();
+  const drip = setInterval(() => {
+    for (const { socket } of senders) if (socket.writable) socket.write('a');
+  }, 100);
+  const other = await Promise.all(Array.from({ length: 5 }, () => sendPoint(door)));
+  door.expect(
+    'requests beside the slow ones',
+    other.map(({ status }) => status),
+    [200, 200, 200, 200, 200],
+  );
+  const answers = await Promise.race([
+    Promise.all(senders.map(({ answer }) => answer)),
+    sleep((timeoutSeconds + 6) * 1000).then(() => null),
+  ]);
+  clearInterval(drip);
+  for (const { socket } of senders) socket.destroy();
+  if (answers === null) door.expect('slow senders', 'still connected', 'closed');
+  else {
+    const statuses = new Set(answers.map((text) => /^HTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? 'no answer'));
+    door.expect('answers to slow senders', [...statuses], ['408']);
+  }
+  if (Date.now() - began > (timeoutSeconds + 5) * 1000) door.expect('slow senders', 'closed late', 'closed in time');
+}
+
+/** Half of two requests of the largest size is on its way: the next one does not fit and is turned away before its body is read; afterwards it is taken. */
+async function overload(door: Door): Promise<void> {
+  const { pulse, key } = door;
+  const head = `POST /v1/metrics HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: application/x-protobuf\r\ncontent-length: ${requestBytes}\r\n\r\n`;
+  const holding = [openSlow(pulse.otlpHttp, head), openSlow(pulse.otlpHttp, head)];
+  await sleep(300);
+  const refused = await sendSized(door, 0);
+  door.expect('a request beyond what fits', [refused.status, refused.retryAfter], [503, '1']);
+  door.expect('a small request beside them', (await sendPoint(door)).status, 200);
+  for (const { socket } of holding) socket.destroy();
+  await Promise.all(holding.map(({ answer }) => answer));
+  let again = await sendSized(door, 0);
+  for (let attempt = 0; again.status === 503 && attempt < 20; attempt++) {
+    await sleep(100);
+    again = await sendSized(door, 0);
+  }
+  door.expect('the same request afterwards', again.status, 200);
+}
