@@ -100,7 +100,7 @@ export interface Invocation {
 }
 
 /** Read by the command line and the test scripts, not by the server. */
-const foreignNames = new Set(['PULSE_URL', 'PULSE_TOKEN', 'PULSE_SERVERS_DIR']);
+const foreignNames = new Set(['PULSE_URL', 'PULSE_TOKEN', 'PULSE_SERVERS_DIR', 'PULSE_TEST_SECONDS']);
 
 export interface RawConfig {
   readonly sections: Record<string, Record<string, unknown>>;

@@ -129,10 +129,15 @@ test('sidecar: host metrics arrive under the conventions, with the resource of t
   );
   expect(body.items.find((item) => item.name === 'system.memory.usage')?.unit).toBe('By');
   const range = `metric=system.memory.usage&start=${at(Date.now() - 60_000)}&end=${at(Date.now() + 60_000)}&step=1m&aggregate=max&groupBy=resource.service.name`;
-  const { body: found } = await call<{ series: { attributes: Record<string, string>; points: [number, number][] }[] }>(
-    pulse,
-    `/api/v1/telemetry/metrics/range?${range}`,
-    { token: key },
+  // a series is written before its points
+  const { body: found } = await until(
+    () =>
+      call<{ series: { attributes: Record<string, string>; points: [number, number][] }[] }>(
+        pulse,
+        `/api/v1/telemetry/metrics/range?${range}`,
+        { token: key },
+      ),
+    (seen) => seen.body.series.length > 0,
   );
   expect(found).toMatchObject({ unit: 'By' });
   expect(found.series.map((one) => one.attributes['resource.service.name'])).toEqual(['host']);
