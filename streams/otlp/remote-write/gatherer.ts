@@ -1,7 +1,7 @@
 import { AppError } from '../../contract/index.ts';
 import type { TimeBounds } from '../port.ts';
 import { refusalOfTime } from '../time-bounds.ts';
-import { checkLabels, describeSeries, labelValue } from './labels.ts';
+import { type CheckedLabels, checkLabels, describeSeries, labelValue } from './labels.ts';
 import { type HistogramPoint, toHistogramPoint } from './native-histogram.ts';
 import {
   metricTypes,
@@ -91,32 +91,31 @@ export class Gatherer {
     if (this.details.length < detailsMax) this.details.push(`${reason} ${describeSeries(labels)}: ${why}`);
   }
 
-  #seriesOf(
-    checked: { readonly metric: string; readonly labels: readonly string[]; readonly key: string },
-    sent: RemoteSeries,
-  ): GatheredSeries {
+  #seriesOf(checked: CheckedLabels, sent: RemoteSeries): GatheredSeries {
+    const type = sent.type || checked.type;
+    const unit = sent.unit || checked.unit;
     const known = this.series.get(checked.key);
     if (known !== undefined) {
-      known.type ||= sent.type;
-      known.unit ||= sent.unit;
+      known.type ||= type;
+      known.unit ||= unit;
       return known;
     }
     for (const name of ['dotmac_tenant_id', 'dotmac.tenant.id']) {
       const tenant = labelValue(checked.labels, name);
       if (tenant !== undefined) this.tenantIds.add(tenant);
     }
-    this.#account(sent.help.length + sent.unit.length);
+    this.#account(sent.help.length + unit.length);
     const series: GatheredSeries = {
       ...checked,
       hasBound: labelValue(checked.labels, 'le') !== undefined,
-      type: sent.type,
-      unit: sent.unit,
+      type,
+      unit,
       help: sent.help,
       samples: [],
       histograms: [],
       samplesByTime: null,
       histogramsByTime: null,
-      isGaugeHistogram: sent.type === metricTypes.gaugeHistogram,
+      isGaugeHistogram: type === metricTypes.gaugeHistogram,
       exemplars: [],
     };
     this.series.set(checked.key, series);

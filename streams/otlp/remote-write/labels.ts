@@ -1,9 +1,12 @@
-import type { RemoteWriteReason, RemoteWriteVersion } from './port.ts';
+import { metricTypes, type RemoteWriteReason, type RemoteWriteVersion } from './port.ts';
 
 /** A series' labels as they are stored: without `__name__`, sorted by name in UTF-16 code units, no empty value. *Shape* name, value, name, value … */
 export interface CheckedLabels {
   readonly metric: string;
   readonly labels: readonly string[];
+  /** From `__type__` and `__unit__`, which are no attributes then; 0 and empty when not sent. */
+  readonly type: number;
+  readonly unit: string;
   /** Equal exactly for equal series. */
   readonly key: string;
 }
@@ -15,6 +18,10 @@ export interface LabelFault {
 
 const metricName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+/** Values of the label `__type__`. *Source* Prometheus, "Type and unit labels" (feature flag type-and-unit-labels). */
+const typeLabels = new Map<string, number>(
+  Object.entries(metricTypes).map(([name, number]) => [name.toLowerCase(), number]),
+);
 /** A half surrogate: no decoded UTF-8 has one, so it keeps the parts of a key apart. */
 const separator = '\ud800';
 
@@ -28,6 +35,8 @@ export function checkLabels(sent: readonly string[], version: RemoteWriteVersion
   const sorted = isSorted(sent) ? sent : sortPairs(sent);
   const labels: string[] = [];
   let metric = '';
+  let type = 0;
+  let unit = '';
   for (let i = 0; i < sorted.length; i += 2) {
     const name = sorted[i] ?? '';
     const value = sorted[i + 1] ?? '';
@@ -39,6 +48,12 @@ export function checkLabels(sent: readonly string[], version: RemoteWriteVersion
       metric = value;
       continue;
     }
+    const named = name === '__type__' ? typeLabels.get(value) : undefined;
+    if (named !== undefined || name === '__unit__') {
+      type = named ?? type;
+      if (name === '__unit__') unit = value;
+      continue;
+    }
     if (version === '1.0' && !labelName.test(name)) {
       return { reason: 'invalid_name', why: `label name ${quote(name)} does not match ${labelName.source}` };
     }
@@ -48,7 +63,7 @@ export function checkLabels(sent: readonly string[], version: RemoteWriteVersion
   if (version === '1.0' && !metricName.test(metric)) {
     return { reason: 'invalid_name', why: `metric name ${quote(metric)} does not match ${metricName.source}` };
   }
-  return { metric, labels, key: metric + separator + labels.join(separator) };
+  return { metric, labels, type, unit, key: metric + separator + labels.join(separator) };
 }
 
 /** Strictly rising names; equal ones are found among sorted ones. */

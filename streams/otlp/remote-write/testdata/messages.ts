@@ -87,6 +87,12 @@ const value = fc.oneof(fc.double(), fc.constantFrom(0, 1, 1.5, Number.NaN, Numbe
 
 const name = fc.constantFrom('job', 'instance', 'le', 'zone', 'a');
 const odd = fc.constantFrom('', '1x', 'dotted.name', 'Ü', '__name__');
+const typed = fc.constantFrom<[string, string]>(
+  ['__type__', 'gauge'],
+  ['__type__', 'counter'],
+  ['__type__', 'nope'],
+  ['__unit__', 'seconds'],
+);
 const labels = fc
   .tuple(
     fc.oneof(
@@ -97,6 +103,7 @@ const labels = fc
     fc.oneof(
       { weight: 8, arbitrary: fc.constant([]) },
       { weight: 1, arbitrary: fc.array(fc.tuple(fc.oneof(name, odd), fc.constant('extra')), { maxLength: 2 }) },
+      { weight: 2, arbitrary: fc.array(typed, { minLength: 1, maxLength: 1 }) },
     ),
     fc.boolean(),
   )

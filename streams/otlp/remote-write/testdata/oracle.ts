@@ -187,8 +187,12 @@ export function expectedTranslation(version: RemoteWriteVersion, bytes: Uint8Arr
       if (version === '2.0') reject('no_samples');
       continue;
     }
+    const label = (name: string) => one.labels.find((pair) => pair[0] === name)?.[1] ?? '';
+    const type = one.type || ({ gauge: 2, counter: 1 }[label('__type__')] ?? 0);
+    const unit = one.unit || label('__unit__');
     const labels = one.labels
-      .filter(([name, value]) => name !== '__name__' && value !== '')
+      .filter(([name, value]) => name !== '__name__' && name !== '__unit__' && value !== '')
+      .filter(([name, value]) => name !== '__type__' || value === 'nope')
       .sort(([a], [b]) => (a < b ? -1 : 1));
     const metric = one.labels.find(([name]) => name === '__name__')?.[1] ?? '';
     const key = JSON.stringify([metric, labels]);
@@ -197,14 +201,14 @@ export function expectedTranslation(version: RemoteWriteVersion, bytes: Uint8Arr
       labels,
       type: 0,
       unit: '',
-      isGauge: one.type === 4,
+      isGauge: type === 4,
       samples: new Map(),
       histograms: new Map(),
       exemplars: [],
     };
     known.set(key, series);
-    series.type ||= one.type;
-    series.unit ||= one.unit;
+    series.type ||= type;
+    series.unit ||= unit;
     for (const sample of one.samples) {
       const timeMs = num(sample, 'timestamp');
       const fault = timeFault(timeMs);
