@@ -4,6 +4,12 @@ import { failingSync } from './c05-failing-sync.ts';
 import { damagedLog } from './c06-damaged-log.ts';
 import { fullDisk } from './c07-full-disk.ts';
 import { damagedPart } from './c11-damaged-part.ts';
+import { poisonRecord } from './c12-poison-record.ts';
+import { forgedTenant } from './c28-forged-tenant.ts';
+import { noisyNeighbour } from './c41-noisy-neighbour.ts';
+import { seriesFlood } from './c42-series-flood.ts';
+import { queryOfDeath } from './c43-query-of-death.ts';
+import { doorBombs } from './c44-door-bombs.ts';
 import { otlpConformance } from './c45-otlp-conformance.ts';
 import { terminated } from './c47-terminated.ts';
 import type { FaultCheck } from './check.ts';
@@ -16,6 +22,12 @@ export const checks: readonly FaultCheck[] = [
   damagedLog,
   fullDisk,
   damagedPart,
+  forgedTenant,
+  noisyNeighbour,
+  seriesFlood,
+  queryOfDeath,
+  doorBombs,
   otlpConformance,
+  poisonRecord,
   terminated,
 ];
