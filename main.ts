@@ -38,6 +38,7 @@ const targets: Targets = {
     'control-api',
     'ingest',
     'ingest-api',
+    'dead-letters',
     'telemetry-consumer',
     'analytics',
     'billing',

@@ -117,6 +117,38 @@ audit
   .option(...json)
   .action(serverAction((commands, api) => commands.verifyAudit(api)));
 
+const letters = program.command('dead-letters').summary('records that could not be stored');
+letters
+  .command('list')
+  .summary('newest first')
+  .option(...tenant)
+  .option('--limit <n>', 'how many, at most 1000', '50')
+  .option(...json)
+  .action(
+    serverAction(async (_, api, { json: _json, ...filter }: { json?: boolean; tenant?: string; limit?: string }) =>
+      (await import('./dead-letters.ts')).listDeadLetters(api, filter),
+    ),
+  );
+letters
+  .command('show <id>')
+  .summary('code, detail, envelope and the original bytes')
+  .option('--output <file>', 'write the bytes to a file')
+  .option(...json)
+  .action(
+    serverAction(async (_, api, options: { json?: boolean; output?: string }, [id = '']) =>
+      (await import('./dead-letters.ts')).showDeadLetter(api, id, options),
+    ),
+  );
+letters
+  .command('replay <id>')
+  .summary('put the record on the log again and say what became of it')
+  .option(...json)
+  .action(
+    serverAction(async (_, api, _options: { json?: boolean }, [id = '']) =>
+      (await import('./dead-letters.ts')).replayDeadLetter(api, id),
+    ),
+  );
+
 // Commands on plain files: they need no server and load nothing of it.
 for (const { name, summary, options, run } of (await import('analytics/cli')).commands) {
   const command = program.command(name).summary(summary);

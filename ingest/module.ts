@@ -6,6 +6,8 @@ import { createIngestMetrics } from './acceptance/ingest-metrics.ts';
 import { createMemoryGuard, defaultMemoryBytes } from './acceptance/memory-guard.ts';
 import { SeriesCensus } from './acceptance/series-census.ts';
 import { createTelemetryAcceptor } from './acceptance/telemetry-acceptor.ts';
+import { createDeadLetters } from './dead-letters/dead-letters.ts';
+import { deadLetterRoutes } from './dead-letters/http.ts';
 import { createOtlpGrpcServer } from './grpc/otlp-grpc-server.ts';
 import { monitoringRoutes } from './monitoring/http.ts';
 import { otlpRoutes } from './otlp/http.ts';
@@ -60,6 +62,17 @@ export const modules: readonly ModuleDefinition[] = [
     config: z.object({}),
     create(_config, services) {
       services.http.register(rejectedRoutes(services.control));
+      return { async start() {}, ready: () => ({ ready: true }) as const, async stop() {} };
+    },
+  }),
+  defineModule({
+    name: 'dead-letters',
+    description: 'records that could not be stored: one with its bytes, and its replay, over HTTP',
+    requires: ['log', 'store', 'control', 'access', 'http'],
+    config: z.object({}),
+    create(_config, services) {
+      const { store, log, control, tenants, clock } = services;
+      services.http.register(deadLetterRoutes(createDeadLetters({ store, log, control, tenants, clock })));
       return { async start() {}, ready: () => ({ ready: true }) as const, async stop() {} };
     },
   }),

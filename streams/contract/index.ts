@@ -7,6 +7,7 @@ export {
   Reconciliation,
   UsageReport,
 } from './billing.ts';
+export { DeadLetter, DeadLetterId, DeadLetterReplay } from './dead-letter.ts';
 export { Decimal, type Rounding } from './decimal.ts';
 export { Decision, DecisionState, DecisionView, Evidence, Outcome } from './decision.ts';
 export { AppError, invariant, type Problem, toProblem } from './errors.ts';

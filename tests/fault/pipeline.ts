@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { createEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions } from 'streams/log';
-import { createOtlpDecoder, timeBounds } from 'streams/otlp';
+import { createOtlpDecoder, type OtlpDecoder, timeBounds } from 'streams/otlp';
 import { systemClock } from 'streams/runtime';
 import {
   createChdbStore,
@@ -50,6 +50,7 @@ export interface PipelineOptions {
   readonly wrapStore?: (store: Store) => Store;
   readonly wrapLog?: (log: EmbeddedLog) => EmbeddedLog;
   readonly logOptions?: Partial<EmbeddedLogOptions>;
+  readonly createDecoder?: () => OtlpDecoder;
   /** Names the run of the operating system; another name than before is a power cut. */
   readonly boot?: string;
   /** Told of every file that was synced on behalf of the tables. */
@@ -71,7 +72,7 @@ export async function openPipeline(options: PipelineOptions): Promise<Pipeline> 
     store,
     tenants: { byNumber: () => undefined },
     identities,
-    createDecoder: () => createOtlpDecoder(),
+    createDecoder: options.createDecoder ?? (() => createOtlpDecoder()),
     bounds: (at) => timeBounds(at),
     retentionDays: 400,
     clock: systemClock,
