@@ -8,7 +8,7 @@ import { encodePoints, sendOtlp } from './otlp-points.ts';
 const own = 'isp-own';
 const foreign = 'isp-foreign';
 /** Names that some part might take apart, decode or walk up. */
-const names = [
+const everyName = [
   foreign,
   `${own}|${foreign}`,
   `${foreign}|${own}`,
@@ -46,10 +46,11 @@ export const forgedTenant: FaultCheck = {
       const time = Date.now() - 60_000;
       // Something of the foreign tenant's own, so that a leak has something to show.
       await sendOtlp(pulse.otlpHttp, foreignKey, points('secret.metric', time));
+      const names = context.size === 'full' ? everyName : everyName.filter((_, index) => index % 3 === 0);
       const attempts = [
-        ...(await writes(pulse, key, time)),
-        ...(await grpcWrites(pulse, key, time)),
-        ...(await reads(pulse, key)),
+        ...(await writes(pulse, key, time, names)),
+        ...(await grpcWrites(pulse, key, time, names)),
+        ...(await reads(pulse, key, names)),
       ];
       const wrong: string[] = [];
       for (const { how, status } of attempts) {
@@ -86,7 +87,7 @@ const points = (metric: string, timeMs: number, tenant?: string) =>
   encodePoints({ metric, timeMs, count: 1, series: () => 's', ...(tenant === undefined ? {} : { tenant }) });
 
 /** Every attempt that is taken stores one record, different from those before it. */
-async function writes(pulse: PulseProcess, key: string, time: number): Promise<Attempt[]> {
+async function writes(pulse: PulseProcess, key: string, time: number, names: readonly string[]): Promise<Attempt[]> {
   const attempts: Attempt[] = [];
   let made = 0;
   const event = (extra: object, data: object) => ({
@@ -127,7 +128,12 @@ async function writes(pulse: PulseProcess, key: string, time: number): Promise<A
   return attempts;
 }
 
-async function grpcWrites(pulse: PulseProcess, key: string, time: number): Promise<Attempt[]> {
+async function grpcWrites(
+  pulse: PulseProcess,
+  key: string,
+  time: number,
+  names: readonly string[],
+): Promise<Attempt[]> {
   const client = new Client(new URL(pulse.otlpGrpc).host, credentials.createInsecure());
   const path = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export';
   const same = (bytes: Uint8Array) => Buffer.from(bytes);
@@ -163,7 +169,7 @@ async function grpcWrites(pulse: PulseProcess, key: string, time: number): Promi
   return attempts;
 }
 
-async function reads(pulse: PulseProcess, key: string): Promise<Attempt[]> {
+async function reads(pulse: PulseProcess, key: string, names: readonly string[]): Promise<Attempt[]> {
   const range = `start=${new Date(Date.now() - 86_400_000).toISOString()}&end=${new Date().toISOString()}`;
   const attempts: Attempt[] = [];
   for (const name of names) {

@@ -1,11 +1,11 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { call, createTenant, type PulseProcess, startPulse, until } from '../pulse-process.ts';
 import type { FaultCheck } from './check.ts';
 import { encodePoints, residentBytes, sendOtlp } from './otlp-points.ts';
 
-const perRequest = 5000;
+const perRequest = 1000;
 const rssMiBMax = 256;
 
 /** C42: one tenant adds ever new series. */
@@ -16,11 +16,13 @@ export const seriesFlood: FaultCheck = {
     'the tenant is capped within 1 %, what is beyond is counted and shown to it, memory stays flat, and the others lose nothing',
   async run(context) {
     const full = context.size === 'full';
-    const flood = full ? 1_000_000 : 60_000;
-    const cap = full ? 200_000 : 10_000;
+    const flood = full ? 1_000_000 : 20_000;
+    const cap = full ? 200_000 : 4000;
     const dataDir = join(context.dir, 'data');
     rmSync(dataDir, { recursive: true, force: true });
-    const pulse = await startPulse({ dataDir });
+    const config = join(context.dir, 'config.yaml');
+    writeFileSync(config, JSON.stringify({ ingest: { rejectedFlushSeconds: 0.5 } }));
+    const pulse = await startPulse({ dataDir, args: [`--config=${config}`] });
     try {
       const noisy = await createTenant(pulse, { id: 'noisy' });
       const quiet = await createTenant(pulse, { id: 'quiet' });

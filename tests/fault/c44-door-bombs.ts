@@ -11,7 +11,7 @@ import { encodePoints, residentBytes, sendOtlp } from './otlp-points.ts';
 const mebibyte = 1024 * 1024;
 const rssMiBMax = 64;
 const requestBytes = 20 * mebibyte;
-const timeoutSeconds = 2;
+const timeoutSeconds = 1;
 /** So little that two requests of the largest size do not fit beside each other. */
 const inFlightMiB = 48;
 
@@ -112,7 +112,7 @@ async function bombs(door: Door): Promise<void> {
   const zstd = zstdCompressSync(zeros);
   // Snappy reaches 1:21 only; what it can do is to lie about its length. A varint of 512 MiB, then nothing.
   const snappy = Uint8Array.from([0x80, 0x80, 0x80, 0x80, 0x02, 0x00, 0x61]);
-  const rounds = door.size === 'full' ? 20 : 2;
+  const rounds = door.size === 'full' ? 20 : 1;
   for (let round = 0; round < rounds; round++) {
     const answers = await Promise.all([
       ...[gzip, gzip, zstd, zstd].map((body) =>
