@@ -170,6 +170,7 @@ test(`all real clients at once for ${seconds} s while Pulse is killed: every cou
     RETRY_MAX_INTERVAL: '1s',
     HOST_METRICS_INTERVAL: '5s',
   });
+  const startedMs = Date.now();
   const writeUrl = `${pulse.http}/api/v1/write`;
   for (const [protocol, client] of [
     [1, 'prom-one'],
@@ -179,6 +180,7 @@ test(`all real clients at once for ${seconds} s while Pulse is killed: every cou
   }
   const [{ kills, bursts }, steady, sdk] = await Promise.all([killAgainAndAgain(), sendThroughSidecar(), runSdk()]);
   for (const server of prometheus) server.stopScraping();
+  const sentMs = Date.now() - startedMs;
 
   const table: Record<string, unknown>[] = [];
   // Prometheus, versions 1 and 2: sent = scraped, nothing lost, and stored
@@ -228,5 +230,8 @@ test(`all real clients at once for ${seconds} s while Pulse is killed: every cou
     expect(seen).toEqual(expected);
   }
   expect(kills).toBeGreaterThanOrEqual(2);
-  process.stdout.write(`${kills} kills in ${seconds} s\n${table.map((row) => JSON.stringify(row)).join('\n')}\n`);
+  const inSeconds = (ms: number) => (ms / 1000).toFixed(1);
+  process.stdout.write(
+    `${kills} kills in ${seconds} s; all sent after ${inSeconds(sentMs)} s, all equal after ${inSeconds(Date.now() - startedMs)} s\n${table.map((row) => JSON.stringify(row)).join('\n')}\n`,
+  );
 }, 900_000);
