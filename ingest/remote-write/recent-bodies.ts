@@ -1,11 +1,12 @@
 import type { EarlierBody } from 'streams/otlp';
 
-const ownBytesMax = 4 * 1024 * 1024;
+/** A few requests of 2,000 samples; all of them are read when an exemplar stands alone. */
+const ownBytesMax = 2 * 1024 * 1024;
 
 /**
  * The newest bodies of tenants that send exemplars. Prometheus sends an exemplar apart from its sample, often in the next request; an exemplar is stored with a point, which is then found here.
  *
- * *Shape* bounded: `maxBytes` in all, 4 MiB a tenant; the oldest bodies of the tenant that was heard of longest ago go first.
+ * *Shape* bounded: `maxBytes` in all, 2 MiB a tenant; the oldest bodies of the tenant that was heard of longest ago go first.
  * *Bias* a body may be forgotten too early: the exemplar is then refused, never its sample.
  */
 export class RecentBodies {

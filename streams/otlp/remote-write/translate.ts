@@ -66,10 +66,10 @@ function gather(body: EarlierBody, options: RemoteWriteOptions): Gatherer {
   return gatherer;
 }
 
-/** The series of earlier bodies, read when first asked for. */
+/** The series of earlier bodies, each read when the newer ones did not have what was asked for. */
 class EarlierSeries {
   readonly #options: RemoteWriteOptions;
-  #bodies: readonly Gatherer[] | null = null;
+  readonly #read: Gatherer[] = [];
 
   constructor(options: RemoteWriteOptions) {
     this.#options = options;
@@ -77,9 +77,10 @@ class EarlierSeries {
 
   /** The series with its newest point alone, or null. */
   lastPoint(key: string): GatheredSeries | null {
-    this.#bodies ??= (this.#options.earlier ?? []).map((body) => gather(body, this.#options));
-    for (const body of this.#bodies) {
-      const series = body.series.get(key);
+    for (const [i, body] of (this.#options.earlier ?? []).entries()) {
+      const gathered = this.#read[i] ?? gather(body, this.#options);
+      this.#read[i] = gathered;
+      const series = gathered.series.get(key);
       if (series === undefined) continue;
       const { samples, histograms } = series;
       if (samples.length > 0) return { ...series, samples: samples.slice(-1), histograms: [] };
