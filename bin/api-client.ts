@@ -9,6 +9,7 @@ export interface ApiClient {
   /** Reads and checks an answer. *Errors* `cli.unreachable`, `cli.refused` (with the server's code), `cli.answer_invalid`. */
   get<T>(path: string, schema: z.ZodType<T>): Promise<T>;
   post<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T>;
+  patch<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T>;
 }
 
 /** The operator token: `PULSE_TOKEN`, or the file that the server wrote into its data directory. */
@@ -47,6 +48,7 @@ export function createApiClient(environment: NodeJS.ProcessEnv): ApiClient {
     url,
     get: (path, schema) => call('GET', path, schema),
     post: (path, body, schema) => call('POST', path, schema, body),
+    patch: (path, body, schema) => call('PATCH', path, schema, body),
   };
 }
 

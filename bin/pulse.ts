@@ -44,6 +44,7 @@ function serverAction<Options extends { json?: boolean }>(
 function isWrongInput(error: unknown): boolean {
   return (
     error instanceof ZodError ||
+    (error instanceof AppError && error.code === 'cli.change_invalid') ||
     (error instanceof AppError && error.code === 'cli.refused' && [400, 404, 409, 422].includes(error.status))
   );
 }
@@ -85,6 +86,11 @@ tenants
       commands.createTenant(api, { ...options, id } as Parameters<Commands['createTenant']>[1]),
     ),
   );
+tenants
+  .command('limits <id> [changes...]')
+  .summary('show the limits of a tenant; NAME=VALUE changes one, NAME=default takes it away')
+  .option(...json)
+  .action(serverAction((commands, api, _options, [id = '', ...changes]) => commands.tenantLimits(api, id, changes)));
 
 program
   .command('invoices')
