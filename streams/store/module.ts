@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { z } from 'zod';
@@ -5,6 +6,7 @@ import { createOtlpDecoder, timeBounds } from '../otlp/index.ts';
 import { defineModule, type ModuleDefinition } from '../runtime/module.ts';
 import { createChdbStore } from './chdb-store.ts';
 import { createRollUpJob, type RollUpJob } from './roll-up-job.ts';
+import { createTableRecovery, startVerification, type Verification } from './table-recovery.ts';
 import { createTelemetryConsumer, type TelemetryConsumer } from './telemetry-consumer.ts';
 import { openUsageIdentities, type UsageIdentities } from './usage-identities.ts';
 
@@ -76,6 +78,7 @@ export const telemetryConsumerModule: ModuleDefinition = defineModule({
     busyLingerMs: z.int().min(0).max(10_000).default(400),
     rollUpIntervalMs: z.int().min(100).max(600_000).default(1000),
     maxSeries: z.int().min(1000).max(10_000_000).default(500_000),
+    verifySeconds: z.int().min(1).max(3600).default(60),
   }),
   create(config, services) {
     const registers = [services.metrics];
@@ -112,6 +115,7 @@ export const telemetryConsumerModule: ModuleDefinition = defineModule({
     let consumer: TelemetryConsumer | undefined;
     let job: RollUpJob | undefined;
     let busyAt = Number.NEGATIVE_INFINITY;
+    let verification: Verification | undefined;
     return {
       async start() {
         const { log, store, tenants, clock, logger } = services;
@@ -141,7 +145,18 @@ export const telemetryConsumerModule: ModuleDefinition = defineModule({
         });
         identities = opened;
         consumer = running;
+        const recovery = createTableRecovery({
+          store,
+          log,
+          logger,
+          clock,
+          consumer: running,
+          stateFile: join(services.dataDir, 'store', 'recovery.json'),
+          listFiles: (directory) => readdir(directory),
+        });
+        await recovery.recover();
         await running.start();
+        verification = startVerification(recovery, config.verifySeconds * 1000, logger);
         job = createRollUpJob({
           store,
           log,
@@ -160,6 +175,9 @@ export const telemetryConsumerModule: ModuleDefinition = defineModule({
       async stop() {
         await job?.stop();
         await consumer?.stop();
+        // What is on disk now need not be taken again after a power cut.
+        await verification?.stop();
+        verification = undefined;
         await identities?.close();
         job = undefined;
         identities = undefined;

@@ -61,9 +61,16 @@ export interface TelemetryConsumerOptions {
   readonly onBatch?: (report: BatchReport) => void;
 }
 
+/** A batch whose rows the tables have lost is taken again: under a token of its own, because the engine may remember the first one although the rows are gone. */
+export interface Replay {
+  readonly insertToken: string;
+  /** The ledger's rows of the batch are lost too: its duplicates cannot be told from its own rows that survived, and are left to a balance. */
+  readonly ledgerLost: boolean;
+}
+
 /** The consumer of topic `telemetry`, and its handler by itself. */
 export interface TelemetryConsumer extends Consumer {
-  handle(batch: LogBatch): Promise<void>;
+  handle(batch: LogBatch, replay?: Replay): Promise<void>;
 }
 
 function pointKeys(batch: TelemetryBatch): PointKeys[] {
@@ -132,11 +139,11 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     for (const outcome of await Promise.allSettled(inserts)) if (outcome.status === 'rejected') throw outcome.reason;
   }
 
-  async function handle(log: LogBatch): Promise<void> {
+  async function handle(log: LogBatch, replay?: Replay): Promise<void> {
     const began = performance.now();
     const batch = await decodeBatch(log, decoding);
     try {
-      await take(log, batch);
+      await take(log, batch, replay);
     } finally {
       gathers.give(batch.points);
     }
@@ -149,26 +156,27 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     });
   }
 
-  async function take(log: LogBatch, batch: TelemetryBatch): Promise<void> {
+  async function take(log: LogBatch, batch: TelemetryBatch, replay: Replay | undefined): Promise<void> {
+    const insertToken = replay?.insertToken ?? log.token;
     const at = Math.floor(log.records.at(-1)?.appendedAt ?? 0);
     const of = (rows: readonly { tenant: number }[]) => rows.map((row) => row.tenant);
     await touched.metrics.load(batch.ledger.entries().map((entry) => entry.tenant));
     await touched.traces.load(of(batch.spans));
     await touched.logs.load(of(batch.logs));
-    for (const tenant of await settleSeries(store, batch.newSeries, { token: log.token, at })) {
+    for (const tenant of await settleSeries(store, batch.newSeries, { token: insertToken, at })) {
       touched.metrics.forget(tenant);
     }
     const verdicts = identities.claim(batch.events);
     const resumed = log.redelivered && (await store.query(touchedToken, { token: log.token })).length > 0;
-    await markAndCount(batch, resumed);
+    await markAndCount(batch, resumed || replay?.ledgerLost === true);
     countEventDuplicates(batch, verdicts);
     const entries = batch.ledger.entries();
     if (!resumed && entries.length > 0) {
       const { token, last, partition } = log;
-      await store.insert(batch.ledger.toBlock({ token, last, partition, at }), log.token);
+      await store.insert(batch.ledger.toBlock({ token, last, partition, at }), insertToken);
     }
     for (const { signal, tenant, hour } of entries) if (signal !== 'events') touched[signal].add(tenant, hour);
-    await insertBlocks(batch, verdicts, log.token);
+    await insertBlocks(batch, verdicts, insertToken);
     identities.prune(options.clock.now() - identityMs, pruneLimit);
     for (const letter of batch.deadLetters) {
       const { topic, partition, offset } = letter.record;
@@ -183,7 +191,7 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     maxBytes: options.maxBytes ?? 16 * 1024 * 1024,
     lingerMs: options.lingerMs ?? 50,
     busyLingerMs: options.busyLingerMs ?? 400,
-    handle,
+    handle: (batch) => handle(batch),
     onError(error, batch) {
       options.logger.error({ error, token: batch?.token }, 'telemetry batch failed, it comes again');
     },
