@@ -1,4 +1,5 @@
 import { AppError } from 'streams/contract';
+import type { z } from 'zod';
 import { type Buckets, mergeBuckets, quantileOfBuckets } from './buckets.ts';
 import {
   addBuckets,
@@ -15,14 +16,15 @@ import {
   exponentialDeltasQuery,
   exponentialStepsQuery,
   histogramDeltasQuery,
+  histogramEndsQuery,
   histogramStepsQuery,
   summaryLevelsQuery,
   summaryQuantilesQuery,
-  variant,
 } from './metric-queries.ts';
 import { type SelectedPart, toEngineSeries } from './metric-selection.ts';
 import type { BoundedReader } from './query-gate.ts';
 import { aggregateOf, type Instants, lookbackMs, quantileLevel } from './range-plan.ts';
+import { variant } from './statement-variants.ts';
 
 /** One value of an answer. *Shape* `slot` counts steps from the start of the range. */
 export interface Cell {
@@ -125,11 +127,22 @@ async function addExplicit(
   const rows =
     parts[0]?.delta === true
       ? await reader.query(variant(histogramDeltasQuery, { oneGroup }), params)
-      : await reader.query(variant(histogramStepsQuery, { oneGroup }), { ...params, lookback });
+      : await cumulativeRows(reader, { ...params, lookback }, oneGroup);
   for (const row of rows) {
     const part = parts[row.part];
     if (part !== undefined) steps.at(part, row.slot).explicit.push({ bounds: part.bounds, counts: row.counts });
   }
+}
+
+/** The short cut, unless a series was reset in the range: it says so itself. */
+async function cumulativeRows(
+  reader: BoundedReader,
+  params: z.infer<typeof histogramEndsQuery.params>,
+  oneGroup: boolean,
+): Promise<{ part: number; slot: number; counts: number[] }[]> {
+  const rows = await reader.query(variant(histogramEndsQuery, { oneGroup }), params);
+  if (rows[0]?.broken !== 1) return rows.filter((row) => row.slot >= 0);
+  return reader.query(variant(histogramStepsQuery, { oneGroup }), params);
 }
 
 function fromTuple(tuple: ExponentialTuple): ExponentialBuckets {

@@ -5,6 +5,7 @@ import { metricRoutes } from './metric-routes.ts';
 import { createSelectionReader } from './metric-selection.ts';
 import { createQueryGate } from './query-gate.ts';
 import { recordRoutes } from './record-routes.ts';
+import { createRollUpWatermark } from './roll-up-watermark.ts';
 import type { ReadDependencies } from './route-scope.ts';
 
 /** The read side of telemetry under `/api/v1/telemetry`. */
@@ -17,6 +18,7 @@ export function telemetryRoutes(deps: {
     ...deps,
     gate: createQueryGate(),
     selections: createSelectionReader(() => performance.now()),
+    watermark: createRollUpWatermark(() => performance.now()),
   };
   return async (app) => {
     await app.register(metricRoutes(shared));

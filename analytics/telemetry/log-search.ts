@@ -5,6 +5,7 @@ import { logsQueryOf } from './queries.ts';
 import type { BoundedReader } from './query-gate.ts';
 import type { Instants } from './range-plan.ts';
 import { fromCursor, type LogPage, toCursor } from './records.ts';
+import { withConditions } from './statement-variants.ts';
 
 /** What a log search asks for besides time and page. */
 export interface LogSearch {
@@ -120,7 +121,13 @@ export async function readLogs(
     limit: page.limit + 1,
     ...Object.fromEntries(tokens.map((token, i) => [`token${i}`, token])),
   };
-  const rows = await reader.query(logsQueryOf(tokens.length), params);
+  const given = [
+    ...(page.cursor === undefined ? [] : ['cursor']),
+    ...(params.severity === 0 ? [] : ['severity']),
+    ...(params.names.length === 0 ? [] : ['names']),
+    ...(['service', 'traceId', 'query'] as const).filter((name) => params[name] !== ''),
+  ];
+  const rows = await reader.query(withConditions(logsQueryOf(tokens.length), given), params);
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   return {

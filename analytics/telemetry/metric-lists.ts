@@ -1,17 +1,11 @@
 import { AppError } from 'streams/contract';
 import { parseFilters } from './attribute-filters.ts';
-import {
-  attributeNamesQuery,
-  attributeValuesQuery,
-  latestQuery,
-  metricsQuery,
-  pointsQuery,
-  variant,
-} from './metric-queries.ts';
+import { attributeNamesQuery, attributeValuesQuery, latestQuery, metricsQuery, pointsQuery } from './metric-queries.ts';
 import { type SelectionReader, type SelectionRequest, toEngineSeries } from './metric-selection.ts';
 import type { BoundedReader } from './query-gate.ts';
 import type { Instants } from './range-plan.ts';
 import { fromCursor, toCursor } from './records.ts';
+import { variant } from './statement-variants.ts';
 
 /** One page of a list. */
 export interface Page {

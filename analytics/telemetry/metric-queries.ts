@@ -1,4 +1,4 @@
-import { defineQuery, type Query } from 'streams/store';
+import { defineQuery } from 'streams/store';
 import { z } from 'zod';
 
 const sql = (name: string): URL => new URL(`./sql/${name}.sql`, import.meta.url);
@@ -87,8 +87,7 @@ export type SelectionRow = z.infer<typeof selectionQuery.row>;
 const chosen = { tenant, series: ids, groups };
 const stepped = { ...chosen, start: ms, end: ms, step: ms };
 const pointsRow = z.object({ grp: z.number(), points: z.string(), weight: number });
-const rolledRow = pointsRow.extend({ hourEnd: ms, minuteEnd: ms });
-const rolled = { hourMax: ms, minuteMax: ms };
+const rolled = { hourEnd: ms, minuteEnd: ms, prefixes: ids };
 
 /** See `sql/range_levels.sql`. */
 export const rangeLevelsQuery = defineQuery({
@@ -127,18 +126,25 @@ export const rangeQuantilesQuery = defineQuery({
   row: pointsRow,
 });
 
+/** See `sql/roll_up_watermark.sql`. */
+export const rollUpWatermarkQuery = defineQuery({
+  file: sql('roll_up_watermark'),
+  params: z.object({ tenant, start: ms, end: ms }),
+  row: z.object({ firstDirty: ms.nullable() }),
+});
+
 /** See `sql/range_rolled_levels.sql`. */
 export const rangeRolledLevelsQuery = defineQuery({
   file: sql('range_rolled_levels'),
   params: z.object({ ...stepped, ...rolled, limit: z.number() }),
-  row: rolledRow,
+  row: pointsRow,
 });
 
 /** See `sql/range_rolled_increase.sql`. */
 export const rangeRolledIncreaseQuery = defineQuery({
   file: sql('range_rolled_increase'),
   params: z.object({ ...stepped, ...rolled, ...counted }),
-  row: rolledRow,
+  row: pointsRow,
 });
 
 const distribution = z.object({ ...stepped, lookback: ms });
@@ -162,6 +168,13 @@ export const histogramStepsQuery = defineQuery({
   file: sql('histogram_steps'),
   params: distribution,
   row: z.object({ part: z.number(), slot: count, counts: numbers }),
+});
+
+/** See `sql/histogram_ends.sql`; `broken` is 1 when a reset stands in the way of the short cut. */
+export const histogramEndsQuery = defineQuery({
+  file: sql('histogram_ends'),
+  params: distribution,
+  row: z.object({ part: z.number(), slot: count, counts: numbers, broken: z.number() }),
 });
 
 /** See `sql/histogram_deltas.sql`. */
@@ -235,35 +248,3 @@ export const latestQuery = defineQuery({
   }),
   row: z.object({ metric: z.string(), unit: z.string(), label: z.string(), at: ms, value: count, id: z.string() }),
 });
-
-const groupLookup = 'transform(series, {series:Array(UInt64)}, {groups:Array(UInt32)}, toUInt32(0)) /* group */';
-const exactMark = ' FINAL /* exact */';
-const aggregateMark = /[^\n,]*\/\* aggregate \*\/ AS value/;
-
-/** How a statement is made cheaper or changed without changing what it means. */
-export interface Variation {
-  /** All series are one group: no look-up a row. */
-  readonly oneGroup: boolean;
-  /** Equal duplicates do not change this aggregate: the engine need not merge while reading. */
-  readonly duplicatesHarmless?: boolean;
-  /** Expression in the place marked `aggregate`; a constant of the code, never input. */
-  readonly aggregate?: string;
-}
-
-const variations = new WeakMap<object, Map<string, unknown>>();
-
-/** The statement with its marked places replaced; made once each. */
-export function variant<P, R>(query: Query<P, R>, variation: Variation): Query<P, R> {
-  const known = variations.get(query) ?? new Map<string, unknown>();
-  variations.set(query, known);
-  const key = `${variation.oneGroup} ${variation.duplicatesHarmless} ${variation.aggregate}`;
-  const made = known.get(key) as Query<P, R> | undefined;
-  if (made !== undefined) return made;
-  let text = query.sql;
-  if (variation.oneGroup) text = text.replace(groupLookup, 'toUInt32(0)');
-  if (variation.duplicatesHarmless === true) text = text.replace(exactMark, '');
-  if (variation.aggregate !== undefined) text = text.replace(aggregateMark, ` ${variation.aggregate} AS value`);
-  const changed = { ...query, sql: text };
-  known.set(key, changed);
-  return changed;
-}

@@ -9,9 +9,9 @@ import {
   rangeRateGridQuery,
   rangeRolledIncreaseQuery,
   rangeRolledLevelsQuery,
-  variant,
 } from './metric-queries.ts';
 import {
+  prefixesOf,
   type SelectedPart,
   type Selection,
   type SelectionReader,
@@ -21,6 +21,7 @@ import {
 import type { BoundedReader } from './query-gate.ts';
 import {
   assertSteps,
+  chooseSources,
   defaultStepMs,
   type Instants,
   lookbackMs,
@@ -29,8 +30,10 @@ import {
   parseStep,
   quantileLevel,
   rangeLimits,
-  rollUpBounds,
+  type Sources,
 } from './range-plan.ts';
+import type { RollUpWatermark } from './roll-up-watermark.ts';
+import { variant } from './statement-variants.ts';
 
 type RangeQuery = z.output<typeof MetricRangeQuery>;
 export type Resolution = NonNullable<MetricRange['resolution']>;
@@ -48,6 +51,14 @@ export interface RangeText {
   readonly resolution: Resolution;
   readonly partial: boolean;
   readonly series: readonly SeriesText[];
+}
+
+/** What a range is read with. */
+export interface RangeDependencies {
+  readonly reader: BoundedReader;
+  readonly selections: SelectionReader;
+  readonly watermark: RollUpWatermark;
+  readonly nowMs: number;
 }
 
 interface Plan extends SelectionRequest {
@@ -126,14 +137,27 @@ interface NumberRows {
   readonly resolution: Resolution;
 }
 
-function resolutionOf(range: Instants, row: { hourEnd: number; minuteEnd: number } | undefined): Resolution {
-  if (row === undefined || row.minuteEnd === range.start) return 'raw';
-  if (row.hourEnd === range.end) return 'hour';
-  return row.hourEnd === range.start && row.minuteEnd === range.end ? 'minute' : 'mixed';
+/** Which rows answer and how that is called. */
+interface SourceChoice extends Sources {
+  readonly names: readonly string[];
+  readonly resolution: Resolution;
+}
+
+function namedSources(range: Instants, sources: Sources): SourceChoice {
+  const { hourEnd, minuteEnd } = sources;
+  const names = [
+    ...(minuteEnd < range.end ? ['samples'] : []),
+    ...(hourEnd < minuteEnd ? ['minutes'] : []),
+    ...(range.start < hourEnd ? ['hours'] : []),
+  ];
+  const only = { samples: 'raw', minutes: 'minute', hours: 'hour' } as const;
+  const resolution = names.length === 1 ? only[names[0] as keyof typeof only] : 'mixed';
+  return { ...sources, names, resolution };
 }
 
 /** Gauges and sums. */
-async function readNumbers(reader: BoundedReader, plan: Plan, parts: readonly SelectedPart[]): Promise<NumberRows> {
+async function readNumbers(deps: RangeDependencies, plan: Plan, parts: readonly SelectedPart[]): Promise<NumberRows> {
+  const { reader } = deps;
   const { range, stepMs, aggregate } = plan;
   const { series, groups, oneGroup, deltas } = toEngineSeries(parts, 'group');
   const limit = plan.limit ?? rangeLimits.series;
@@ -148,26 +172,39 @@ async function readNumbers(reader: BoundedReader, plan: Plan, parts: readonly Se
     refuseAggregate(plan, 'a gauge or a sum that may fall has no increase; take avg, min, max or last');
   }
   if (plan.windowMs !== null) return { rows: await readRateGrid(reader, plan, parts, base), resolution: 'raw' };
-  const rollUps = mayUseRollUps(range, stepMs) ? rollUpBounds(range, stepMs) : null;
+  const sources = await chosenSources(deps, plan);
+  const rolled = { ...base, prefixes: prefixesOf(parts), hourEnd: sources.hourEnd, minuteEnd: sources.minuteEnd };
+  const { resolution } = sources;
   if (counting) {
-    const scale = aggregate === 'rate' ? 1_000 / stepMs : 1;
-    const counted = { ...base, deltas, lookback: range.start - lookbackMs, scale };
-    if (rollUps === null) {
+    const counted = {
+      deltas,
+      lookback: range.start - lookbackMs,
+      scale: aggregate === 'rate' ? 1_000 / stepMs : 1,
+    };
+    if (resolution === 'raw') {
       const query = variant(rangeIncreaseQuery, { oneGroup, duplicatesHarmless: parts.every((part) => !part.delta) });
-      return { rows: await reader.query(query, counted), resolution: 'raw' };
+      return { rows: await reader.query(query, { ...base, ...counted }), resolution };
     }
-    const rows = await reader.query(variant(rangeRolledIncreaseQuery, { oneGroup }), { ...counted, ...rollUps });
-    return { rows, resolution: resolutionOf(range, rows[0]) };
+    // Samples are always read for the look-back.
+    const query = variant(rangeRolledIncreaseQuery, { oneGroup, sources: ['samples', ...sources.names] });
+    return { rows: await reader.query(query, { ...rolled, ...counted }), resolution };
   }
   const expression = levelExpressions[aggregate];
   if (expression === undefined) refuseAggregate(plan, 'not an aggregate of numbers');
-  if (rollUps === null) {
+  if (resolution === 'raw') {
     const variation = { oneGroup, duplicatesHarmless: expression.harmless, aggregate: expression.raw };
-    return { rows: await reader.query(variant(rangeLevelsQuery, variation), base), resolution: 'raw' };
+    return { rows: await reader.query(variant(rangeLevelsQuery, variation), base), resolution };
   }
-  const query = variant(rangeRolledLevelsQuery, { oneGroup, aggregate: expression.rolled });
-  const rows = await reader.query(query, { ...base, ...rollUps });
-  return { rows, resolution: resolutionOf(range, rows[0]) };
+  const variation = { oneGroup, aggregate: expression.rolled, sources: sources.names };
+  return { rows: await reader.query(variant(rangeRolledLevelsQuery, variation), rolled), resolution };
+}
+
+async function chosenSources(deps: RangeDependencies, plan: Plan): Promise<SourceChoice> {
+  const { range, stepMs } = plan;
+  const samples = { hourEnd: range.start, minuteEnd: range.start };
+  if (!mayUseRollUps(range, stepMs)) return namedSources(range, samples);
+  const firstDirty = await deps.watermark.firstDirty(deps.reader, plan.tenant, range);
+  return namedSources(range, chooseSources(range, stepMs, firstDirty));
 }
 
 async function readRateGrid(
@@ -243,11 +280,7 @@ function assertOneFamily(plan: Plan, selection: Selection): void {
  * *Errors* `telemetry.range_invalid`, `telemetry.step_invalid`, `telemetry.filter_invalid`, `telemetry.group_invalid`, `telemetry.window_invalid` (400), `telemetry.too_many_points`,
  * `telemetry.too_many_series`, `telemetry.aggregate_unsupported`, `telemetry.kinds_mixed`, `telemetry.query_too_expensive` (422).
  */
-export async function readRangeText(
-  deps: { readonly reader: BoundedReader; readonly selections: SelectionReader; readonly nowMs: number },
-  tenant: number,
-  query: RangeQuery,
-): Promise<RangeText> {
+export async function readRangeText(deps: RangeDependencies, tenant: number, query: RangeQuery): Promise<RangeText> {
   const plan = planOf(tenant, query, deps.nowMs);
   const selection = await deps.selections.select(deps.reader, plan);
   const first = selection.parts[0];
@@ -259,7 +292,7 @@ export async function readRangeText(
         ...fromCells(plan, await readDistributions(deps.reader, plan, plan.aggregate, selection.parts)),
         resolution: 'raw' as const,
       }
-    : await readNumbers(deps.reader, plan, selection.parts);
+    : await readNumbers(deps, plan, selection.parts);
   const ordered = plan.limit === null ? [...rows].sort((a, b) => a.grp - b.grp) : rows;
   return {
     metric: plan.metric,

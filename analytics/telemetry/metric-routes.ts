@@ -155,7 +155,7 @@ export function metricRoutes(deps: ReadDependencies): FastifyPluginAsyncZod {
       async (request, reply) => {
         const number = tenantNumber(request);
         const answer = await inTurn(deps, { number }, 'step', (reader) =>
-          readRangeText({ reader, selections: deps.selections, nowMs: deps.clock.now() }, number, request.query),
+          readRangeText({ ...deps, reader, nowMs: deps.clock.now() }, number, request.query),
         );
         if (wantsLines(request)) return sendLines(request, reply, fromSync(toRangeLines(answer))) as never;
         return reply.type('application/json; charset=utf-8').send(asJson(toRangeJson(answer)));

@@ -154,3 +154,9 @@ export function toEngineSeries(
 function idsOf(part: SelectedPart): number {
   return part.ids === '' ? 0 : part.ids.split(',').length;
 }
+
+/** The metric prefixes of the ids of some parts: they lead the key of the roll-ups. */
+export function prefixesOf(parts: readonly SelectedPart[]): string {
+  const prefixes = new Set(parts.flatMap((part) => part.ids.split(',')).map((id) => BigInt(id) >> 48n));
+  return `[${[...prefixes].join(',')}]`;
+}

@@ -304,19 +304,27 @@ describe('roll-ups', () => {
       ),
     );
     for (let h = 0; h < 5; h++) await roll(h, 5);
-    // Proof that the roll-ups are read: the samples of the rolled hours are gone.
-    await store.execute(
-      `ALTER TABLE samples DELETE WHERE tenant = 4 AND time >= fromUnixTimestamp64Milli(${t0}) AND time < fromUnixTimestamp64Milli(${t0 + 4 * hour}) SETTINGS mutations_sync = 1`,
-    );
     const [rolled, rolledMinutes] = [await everything('1h'), await everything('5m', ['avg', 'increase'])];
     expect(new Set([...rolled, ...rolledMinutes].map((answer) => answer.resolution))).toEqual(new Set(['mixed']));
     expect(rolled.map((answer) => answer.series)).toEqual(raw.map((answer) => answer.series));
     expect(rolledMinutes.map((answer) => answer.series)).toEqual(rawMinutes.map((answer) => answer.series));
-    // A late batch touches hour 4, whose samples still stand: it is read from them until it is rolled up anew.
+    // Proof that the roll-ups are read: a newer version of one row shows.
+    await store.execute(
+      `INSERT INTO series_hour (tenant, series, bucket, count, sum, version) SELECT 4, ${a}, toDateTime(${t0 / 1000}, 'UTC'), 777, 0, 99`,
+    );
+    const counted = await points(4, 'c', { aggregate: 'count', step: '1h', filter: 'k=a', end: iso(t0 + 5 * hour) });
+    expect(counted[0]?.slice(0, 2)).toEqual([
+      [t0, 777],
+      [t0 + hour, 60],
+    ]);
+    // A late batch touches hour 4: it is read from them until it is rolled up anew.
     await store.execute(
       `INSERT INTO touched (token, signal, tenant, bucket, seq) SELECT 'late', 'metrics', 4, toDateTime(${t0 / 1000 + 4 * 3600}, 'UTC'), 9`,
     );
     await addSamples(store, 4, b, [[t0 + 4 * hour + 1_000, 1_000]]);
+    // A server that remembers nothing of before.
+    await server.close();
+    server = await openReadServer(store, t0 + 120_000, [1, 2, 3, 4, 5, 6]);
     const late = async () =>
       (await points(4, 'c', { aggregate: 'increase', step: '1h', filter: 'k=b', end: iso(t0 + 5 * hour) }))[0]?.[4];
     const before = raw[6]?.series[1]?.points[4]?.[1] ?? 0;

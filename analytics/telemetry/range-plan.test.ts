@@ -2,25 +2,28 @@ import { expect, test } from 'vitest';
 import { mergeBuckets, quantileOfBuckets } from './buckets.ts';
 import {
   assertSteps,
+  chooseSources,
   defaultStepMs,
   mayUseRollUps,
   parseInstants,
   parseStep,
   quantileLevel,
-  rollUpBounds,
 } from './range-plan.ts';
 
 const hour = 3_600_000;
 const t = 1_793_491_200_000;
 
-test('roll-ups are read only on their own edges', () => {
+test('roll-ups are read only on their own edges and before the first hour that is not rolled up', () => {
   const range = { start: t, end: t + 10 * hour };
-  expect(rollUpBounds(range, hour)).toEqual({ hourMax: t + 10 * hour, minuteMax: t + 10 * hour });
-  expect(rollUpBounds(range, 60_000)).toEqual({ hourMax: t, minuteMax: t + 10 * hour });
-  expect(rollUpBounds({ ...range, start: t + 30_000 }, 60_000)).toEqual({ hourMax: t + 30_000, minuteMax: t + 30_000 });
-  expect(rollUpBounds({ ...range, end: t + 2 * hour + 61_001 }, hour)).toEqual({
-    hourMax: t + 2 * hour,
-    minuteMax: t + 2 * hour + 60_000,
+  expect(chooseSources(range, hour, null)).toEqual({ hourEnd: t + 10 * hour, minuteEnd: t + 10 * hour });
+  expect(chooseSources(range, hour, t + 3 * hour)).toEqual({ hourEnd: t + 3 * hour, minuteEnd: t + 3 * hour });
+  expect(chooseSources(range, 60_000, t + 3 * hour)).toEqual({ hourEnd: t, minuteEnd: t + 3 * hour });
+  const odd = { ...range, start: t + 30_000 };
+  expect(chooseSources(odd, 60_000, null)).toEqual({ hourEnd: odd.start, minuteEnd: odd.start });
+  expect(chooseSources(range, hour, t - 5 * hour)).toEqual({ hourEnd: t, minuteEnd: t });
+  expect(chooseSources({ ...range, end: t + 2 * hour + 61_001 }, hour, null)).toEqual({
+    hourEnd: t + 2 * hour,
+    minuteEnd: t + 2 * hour + 60_000,
   });
   expect(mayUseRollUps(range, 60_000)).toBe(true);
   expect(mayUseRollUps(range, 30_000)).toBe(false);

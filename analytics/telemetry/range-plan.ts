@@ -69,23 +69,26 @@ export function assertSteps(range: Instants, stepMs: number): void {
   );
 }
 
-/**
- * Where roll-ups may answer a range: hours up to `hourMax`, minutes up to `minuteMax`, each only when the range starts on its bucket edge and the step is a multiple of it; the
- * query lowers both to the first hour that the roll-up job has not caught up with. *Units* milliseconds; `start` means not at all.
- */
-export interface RollUpBounds {
-  readonly hourMax: number;
-  readonly minuteMax: number;
+/** Which rows answer a range: hours for [start, hourEnd), minutes for [hourEnd, minuteEnd), samples for [minuteEnd, end). *Units* milliseconds. */
+export interface Sources {
+  readonly hourEnd: number;
+  readonly minuteEnd: number;
 }
 
-/** The coarsest rows that give exactly the same numbers as samples. */
-export function rollUpBounds(range: Instants, stepMs: number): RollUpBounds {
+/**
+ * Chooses the coarsest rows that give exactly the same numbers: a roll-up is read when the range starts on its bucket edge, the step is a multiple of it,
+ * and only before the first hour that the roll-up job has not caught up with.
+ *
+ * *Units* `firstDirty` milliseconds, null when every touched hour is read.
+ */
+export function chooseSources(range: Instants, stepMs: number, firstDirty: number | null): Sources {
+  const clean = firstDirty === null ? range.end : Math.max(range.start, Math.min(range.end, firstDirty));
   const upTo = (bucket: number): number =>
     stepMs % bucket === 0 && range.start % bucket === 0
-      ? Math.max(range.start, Math.floor(range.end / bucket) * bucket)
+      ? Math.max(range.start, Math.floor(clean / bucket) * bucket)
       : range.start;
-  const hourMax = upTo(hourMs);
-  return { hourMax, minuteMax: Math.max(hourMax, upTo(60_000)) };
+  const hourEnd = upTo(hourMs);
+  return { hourEnd, minuteEnd: Math.max(hourEnd, upTo(60_000)) };
 }
 
 /** True when roll-ups could answer at all and save more than they cost: of the newest hours many versions lie unmerged. */

@@ -256,7 +256,7 @@ describe('answers in lines', () => {
     await addSeries(store, { tenant: 1, metric: 'p', series, kind: 'gauge' });
     await addSamples(store, 1, series, [[t0, 0.5]]);
     await store.execute(
-      `INSERT INTO samples (tenant, series, time, value, retention_days) SELECT 1, ${series}, fromUnixTimestamp64Milli(${t0} + 50 * number), number, 4000 FROM numbers(1, 1199999)`,
+      `INSERT INTO samples (tenant, series, time, value, retention_days) SELECT 1, ${series}, fromUnixTimestamp64Milli(${t0} + 50 * number), number, 4000 FROM numbers(1, 299999)`,
     );
   });
 
@@ -269,7 +269,7 @@ describe('answers in lines', () => {
     ]);
     const answer = await server.get<{ points: [number, number][] }[]>(1, 'metrics/points', points, lines);
     const times = answer.body.flatMap((line) => line.points.map(([ms]) => ms));
-    expect(times).toHaveLength(1_200_000);
+    expect(times).toHaveLength(300_000);
     expect(times.every((ms, i) => ms === t0 + 50 * i)).toBe(true);
   });
 
@@ -286,7 +286,7 @@ describe('answers in lines', () => {
     }
     expect(gateLimits.streamsPerTenant).toBe(1);
     const whole = await fetch(url, { headers: { authorization: 'Bearer isp-1', ...lines } });
-    expect((await whole.text()).trimEnd().split('\n')).toHaveLength(17);
+    expect((await whole.text()).trimEnd().split('\n')).toHaveLength(5);
   });
 
   test('an error after the first line is the last line', async () => {

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { SelectionReader } from './metric-selection.ts';
 import { type BoundedReader, createBoundedReader, type QueryGate } from './query-gate.ts';
 import type { Scope } from './record-reader.ts';
+import type { RollUpWatermark } from './roll-up-watermark.ts';
 
 /** What the routes of the read side share. */
 export interface ReadDependencies {
@@ -14,6 +15,7 @@ export interface ReadDependencies {
   readonly clock: { now(): number };
   readonly gate: QueryGate;
   readonly selections: SelectionReader;
+  readonly watermark: RollUpWatermark;
 }
 
 export const permission = { resource: 'telemetry', action: 'read', tenant: 'query' } as const;

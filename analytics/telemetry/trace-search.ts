@@ -5,6 +5,7 @@ import { traceSearchQuery } from './queries.ts';
 import type { BoundedReader } from './query-gate.ts';
 import type { Instants } from './range-plan.ts';
 import { fromCursor, type TracePage, toCursor } from './records.ts';
+import { withConditions } from './statement-variants.ts';
 
 /** What a trace search asks for besides time and page; all conditions hold for one and the same span. */
 export interface TraceSearch {
@@ -49,7 +50,7 @@ export async function searchTraces(
 ): Promise<z.infer<typeof TracePage>> {
   const [beforeNanos = maxInt64, beforeTrace = 'f'.repeat(32)] =
     page.cursor === undefined ? [] : fromCursor(page.cursor, [/^\d{1,19}$/, /^[0-9a-f]{32}$/]);
-  const rows = await reader.query(traceSearchQuery, {
+  const params = {
     tenant,
     ...range,
     query: search.query,
@@ -63,7 +64,13 @@ export async function searchTraces(
     beforeNanos,
     beforeTrace,
     limit: page.limit + 1,
-  });
+  };
+  const given = [
+    ...(search.minDuration === undefined && search.maxDuration === undefined ? [] : ['duration']),
+    ...(params.names.length === 0 ? [] : ['names']),
+    ...(['service', 'operation', 'status', 'query'] as const).filter((name) => params[name] !== ''),
+  ];
+  const rows = await reader.query(withConditions(traceSearchQuery, given), params);
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   return {

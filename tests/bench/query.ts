@@ -53,7 +53,7 @@ const fromRows = (rows: readonly Record<string, unknown>[]) =>
   rows.map((row): [string, number] => [`${row['grp'] ?? ''} ${row['at']}`, Number(row['value'])]);
 
 /** The shapes of the design's measurements; statements as a person who knows the tables writes them. */
-function shapesOf({ tenant, end }: QueryData, traceId: string): Shape[] {
+export function shapesOf({ tenant, end }: QueryData, traceId: string): Shape[] {
   const iso = (ms: number) => new Date(ms).toISOString();
   const time = (ms: number) => `fromUnixTimestamp64Milli(${ms}, 'UTC')`;
   const within = (column: string, hours: number) =>

@@ -1,6 +1,7 @@
 -- Purpose: a tenant's log records that fulfil the conditions, newest first.
 -- Row grain: one row a log record. Units: time in ISO 8601 with nanoseconds. Case does not matter; an empty text matches all. `severity` is the lowest number wanted, `severities` the names of such.
 -- `tokens` are whole words of the body: the token index skips the granules that hold none of them; `query` is a part of the body.
+-- A condition marked `if` is left out when its parameter is not given, so that its columns are not read.
 -- Tie-breaks: (time, hash) descending is total, the hash covers the resource too; the cursor is the last row's pair. Why FINAL: a resent record is one record.
 WITH
   fromUnixTimestamp64Milli({start:Int64}, 'UTC') AS lo,
@@ -12,13 +13,12 @@ SELECT concat(formatDateTime(Timestamp, '%Y-%m-%dT%H:%i:%S', 'UTC'), '.', leftPa
 FROM log_records FINAL
 WHERE tenant = {tenant:UInt32}
   AND toStartOfHour(Timestamp) >= toStartOfHour(lo) AND toStartOfHour(Timestamp) <= toStartOfHour(hi) AND Timestamp >= lo AND Timestamp < hi
-  AND (toUnixTimestamp64Nano(Timestamp), hash) < ({beforeNanos:Int64}, {beforeHash:UInt64}) AND Timestamp <= fromUnixTimestamp64Nano({beforeNanos:Int64}, 'UTC')
-  AND ({service:String} = '' OR ServiceName = {service:String})
-  AND ({traceId:String} = '' OR TraceId = unhex({traceId:String}))
-  AND ({severity:UInt8} = 0 OR SeverityNumber >= {severity:UInt8} OR (SeverityNumber = 0 AND has({severities:Array(String)}, lower(SeverityText))))
-  AND arrayAll((name, operator, wanted) -> multiIf(operator = '=', if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]) = wanted, operator = '!=', if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]) != wanted, operator = '=~', match(if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]), wanted), NOT match(if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]), wanted)),
-    {names:Array(String)}, {operators:Array(String)}, {values:Array(String)})
+  AND (toUnixTimestamp64Nano(Timestamp), hash) < ({beforeNanos:Int64}, {beforeHash:UInt64}) AND Timestamp <= fromUnixTimestamp64Nano({beforeNanos:Int64}, 'UTC') -- if cursor
+  AND ({service:String} = '' OR ServiceName = {service:String}) -- if service
+  AND ({traceId:String} = '' OR TraceId = unhex({traceId:String})) -- if traceId
+  AND ({severity:UInt8} = 0 OR SeverityNumber >= {severity:UInt8} OR (SeverityNumber = 0 AND has({severities:Array(String)}, lower(SeverityText)))) -- if severity
+  AND arrayAll((name, operator, wanted) -> multiIf(operator = '=', if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]) = wanted, operator = '!=', if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]) != wanted, operator = '=~', match(if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]), wanted), NOT match(if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], LogAttributes[name]), wanted)), {names:Array(String)}, {operators:Array(String)}, {values:Array(String)}) -- if names
   AND 1 /* tokens */
-  AND ({query:String} = '' OR positionCaseInsensitiveUTF8(Body, {query:String}) > 0)
+  AND ({query:String} = '' OR positionCaseInsensitiveUTF8(Body, {query:String}) > 0) -- if query
 ORDER BY Timestamp DESC, hash DESC
 LIMIT {limit:UInt32}

@@ -1,5 +1,6 @@
 -- Purpose: traces with a span that fulfils the conditions, by their newest such span, with a summary of each trace.
 -- Row grain: one row a trace. `matched` counts distinct spans that fulfil the conditions, `spans` all stored spans of the trace within a day around the range. Units: nanoseconds; times as ISO 8601 with nanoseconds.
+-- A condition marked `if` is left out when its parameter is not given, so that its columns are not read.
 -- Tie-breaks: (newest matching start, trace id) descending is total; the cursor is the last row's pair. FINAL is not needed: spans are counted by distinct id, the rest is min, max and any.
 WITH
   fromUnixTimestamp64Milli({start:Int64}, 'UTC') AS lo,
@@ -11,13 +12,12 @@ WITH
     FROM spans
     WHERE tenant = {tenant:UInt32}
       AND toStartOfHour(Timestamp) >= toStartOfHour(lo) AND toStartOfHour(Timestamp) <= toStartOfHour(hi) AND Timestamp >= lo AND Timestamp < hi
-      AND ({service:String} = '' OR ServiceName = {service:String})
-      AND ({operation:String} = '' OR SpanName = {operation:String})
-      AND ({status:String} = '' OR StatusCode = {status:String})
-      AND Duration >= {minDuration:UInt64} AND Duration <= {maxDuration:UInt64}
-      AND ({query:String} = '' OR positionCaseInsensitiveUTF8(SpanName, {query:String}) > 0 OR positionCaseInsensitiveUTF8(StatusMessage, {query:String}) > 0)
-      AND arrayAll((name, operator, wanted) -> multiIf(operator = '=', if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], SpanAttributes[name]) = wanted, operator = '!=', if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], SpanAttributes[name]) != wanted, operator = '=~', match(if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], SpanAttributes[name]), wanted), NOT match(if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], SpanAttributes[name]), wanted)),
-    {names:Array(String)}, {operators:Array(String)}, {values:Array(String)})
+      AND ({service:String} = '' OR ServiceName = {service:String}) -- if service
+      AND ({operation:String} = '' OR SpanName = {operation:String}) -- if operation
+      AND ({status:String} = '' OR StatusCode = {status:String}) -- if status
+      AND Duration >= {minDuration:UInt64} AND Duration <= {maxDuration:UInt64} -- if duration
+      AND ({query:String} = '' OR positionCaseInsensitiveUTF8(SpanName, {query:String}) > 0 OR positionCaseInsensitiveUTF8(StatusMessage, {query:String}) > 0) -- if query
+          AND arrayAll((name, operator, wanted) -> multiIf(operator = '=', if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], SpanAttributes[name]) = wanted, operator = '!=', if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], SpanAttributes[name]) != wanted, operator = '=~', match(if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], SpanAttributes[name]), wanted), NOT match(if(startsWith(name, 'resource.'), ResourceAttributes[substring(name, 10)], SpanAttributes[name]), wanted)), {names:Array(String)}, {operators:Array(String)}, {values:Array(String)}) -- if names
     GROUP BY TraceId
     HAVING (toUnixTimestamp64Nano(newest), TraceId) < ({beforeNanos:Int64}, toFixedString(unhex({beforeTrace:String}), 16))
     ORDER BY newest DESC, TraceId DESC
