@@ -168,7 +168,9 @@ export function createInvoiceService(deps: InvoiceServiceDeps) {
       aggregate:
         source.kind === 'events'
           ? 'sum(value)'
-          : 'unit-seconds: each value holds from its whole second until the next sample with the same point attributes, at most 900 s; attributes under resource. do not tell samples apart; groups add up',
+          : source.kind === 'counter'
+            ? 'growth: each value less the one before of its series, one writer at a time, resets from zero; late points and what is before an unknown start are not counted'
+            : 'unit-seconds: each value holds from its whole second until the next sample with the same point attributes, at most 900 s; attributes under resource. do not tell samples apart; groups add up',
       quantity: total.value.toString(),
       rows: raw.rows.slice(0, page.limit).map((row) => ({ ...row })),
       nextCursor: raw.rows.length > page.limit ? String(skip + page.limit) : null,

@@ -12,6 +12,8 @@ const hourSeconds = 3600;
 const writeOptions = { timeoutSeconds: 120 };
 /** MEMORY_LIMIT_EXCEEDED: less at a time may fit. */
 const memoryLimitCode = '241';
+/** FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: a counter fell or has a second start. */
+const notPlainCode = '395';
 
 const Unsigned = z.union([z.string().regex(/^\d{1,15}$/), z.number().int().min(0)]).transform(Number);
 
@@ -20,8 +22,13 @@ function sourcesOf(all: readonly Meter[]) {
   const types = all.flatMap(({ key, source, bySubject }) =>
     source.kind === 'events' ? [[source.type, key, bySubject ? 1 : 0] as const] : [],
   );
-  const metrics = all.flatMap(({ key, source }) => (source.kind === 'metric' ? [[source.metric, key] as const] : []));
-  return { types: JSON.stringify(types), metrics: JSON.stringify(metrics) };
+  const metricsOf = (kind: 'metric' | 'counter') =>
+    all.flatMap(({ key, source }) => (source.kind === kind ? [[source.metric, key] as const] : []));
+  return {
+    types: JSON.stringify(types),
+    metrics: JSON.stringify(metricsOf('metric')),
+    counters: JSON.stringify(metricsOf('counter')),
+  };
 }
 
 /** Reads how far metering is complete; shared by the job and by whoever needs a known-at. */
@@ -56,9 +63,30 @@ export function createClickHouseMeteringStore(store: Store): MeteringStore {
   const statement = (name: string) => readFileSync(file(name), 'utf8');
   const sumFacts = statement('insert-sum-facts');
   const timeWeightedFacts = statement('insert-time-weighted-facts');
+  const counterFacts = statement('insert-counter-facts');
+  const plainCounterFacts = counterFacts.replaceAll('counter_steps(', 'counter_plain_steps(');
+  const counterTenants = defineQuery({
+    file: file('counter-tenants'),
+    params: z.object({ tenants: z.string(), metrics: z.string() }),
+    row: z.object({ tenant: z.number().int() }),
+  });
   const markMetered = statement('mark-metered');
   const completePositions = statement('complete-positions');
-  const { types, metrics } = sourcesOf(meters);
+  const { types, metrics, counters } = sourcesOf(meters);
+  const counterMetrics = meters.flatMap(({ source }) => (source.kind === 'counter' ? [source.metric] : []));
+
+  /** Reading the statement with the whole rule takes half a second: it is kept for hours in which a counter fell or has a second start. */
+  async function writeCounterFacts(work: readonly HourWork[], parameters: Readonly<Record<string, unknown>>) {
+    const tenants = JSON.stringify([...new Set(work.map(({ tenant }) => tenant))]);
+    const metrics = JSON.stringify(counterMetrics);
+    if ((await store.query(counterTenants, { tenants, metrics })).length === 0) return;
+    try {
+      await store.execute(plainCounterFacts, { ...parameters, counters }, writeOptions);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.context['engineCode'] !== notPlainCode) throw error;
+      await store.execute(counterFacts, { ...parameters, counters }, writeOptions);
+    }
+  }
 
   return {
     completed: createPositionReader(store),
@@ -74,7 +102,10 @@ export function createClickHouseMeteringStore(store: Store): MeteringStore {
       };
       try {
         if (signal === 'events') await store.execute(sumFacts, { ...parameters, types }, writeOptions);
-        else await store.execute(timeWeightedFacts, { ...parameters, metrics }, writeOptions);
+        else {
+          await store.execute(timeWeightedFacts, { ...parameters, metrics }, writeOptions);
+          await writeCounterFacts(work, parameters);
+        }
       } catch (cause) {
         if (!(cause instanceof AppError) || cause.context['engineCode'] !== memoryLimitCode) throw cause;
         throw new AppError(

@@ -1,4 +1,5 @@
 import { Decimal } from 'streams/contract';
+import { type CounterPoint, counterSteps, gapMs } from 'streams/otlp';
 import type { FactTotal } from './quantity.ts';
 
 /** Length of a fact's bucket: the greatest step that every zone's periods and tariffs are multiples of. */
@@ -93,4 +94,64 @@ export function timeWeightedFacts(samples: Iterable<MeteredSample>): FactsByBuck
       { value, seconds: Decimal.of(BigInt(coveredSeconds(intervals))), events },
     ]),
   );
+}
+
+const hourMs = 3_600_000;
+/** How far ahead of an hour the points decide about its last ones. */
+const aheadMs = 900_000;
+
+/**
+ * Facts of one series of a counter meter by bucket start: the rule of `sql/insert-counter-facts.sql` in plain code, which the engine is tested against.
+ *
+ * *Units* value is growth; seconds are seconds between counted points at most five minutes apart. *Shape* points are usable, one a millisecond.
+ */
+export function counterFacts(points: readonly CounterPoint[], temporality: 'cumulative' | 'delta'): FactsByBucket {
+  const ordered = points.toSorted((a, b) => a.timeMs - b.timeMs);
+  const pieces = new Map<number, { value: Decimal; events: number; intervals: [number, number][] }>();
+  const pieceOf = (bucket: number) => {
+    const piece = pieces.get(bucket) ?? { value: Decimal.zero, events: 0, intervals: [] };
+    pieces.set(bucket, piece);
+    return piece;
+  };
+  const hours = new Set(
+    ordered.flatMap(({ timeMs }) => [
+      Math.floor(timeMs / hourMs) * hourMs,
+      Math.floor(timeMs / hourMs) * hourMs - hourMs,
+    ]),
+  );
+  for (const hour of hours) {
+    const seen = ordered.filter(({ timeMs }) => timeMs >= hour - hourMs && timeMs < hour + hourMs + aheadMs);
+    const bases =
+      temporality === 'delta' ? deltaBases(seen) : counterSteps(seen, hour - hourMs).map(({ base }) => base);
+    seen.forEach(({ timeMs, value }, index) => {
+      const base = bases[index] ?? null;
+      if (base === null || timeMs < hour || timeMs >= hour + hourMs + gapMs) return;
+      const ends = Math.floor(timeMs / 1000);
+      const previous = seen[index - 1]?.timeMs ?? timeMs;
+      const begins = timeMs - previous <= gapMs ? Math.floor(previous / 1000) : ends;
+      for (const bucket of new Set([bucketOf(begins), bucketOf(ends)])) {
+        if (bucket * 1000 < hour || bucket * 1000 >= hour + hourMs) continue;
+        const piece = pieceOf(bucket);
+        piece.intervals.push([Math.max(begins, bucket), Math.min(ends, bucket + bucketSeconds)]);
+        if (bucket !== bucketOf(ends)) continue;
+        piece.value = piece.value.add(Decimal.parse(String(value)).subtract(Decimal.parse(String(base))));
+        piece.events += 1;
+      }
+    });
+  }
+  return new Map(
+    [...pieces].map(([bucket, { value, events, intervals }]) => [
+      bucket,
+      { value, seconds: Decimal.of(BigInt(coveredSeconds(intervals))), events },
+    ]),
+  );
+}
+
+/** A delta point counts whole, unless its interval begins before the point before it. */
+function deltaBases(points: readonly CounterPoint[]): (number | null)[] {
+  return points.map(({ startMs, timeMs }, index) => {
+    const previous = points[index - 1]?.timeMs;
+    const known = startMs > 0 && startMs <= timeMs;
+    return previous !== undefined && known && startMs < previous - 1000 ? null : 0;
+  });
 }

@@ -259,13 +259,15 @@ describe('metering on the engine', () => {
         }
         const expected = addFacts(
           timeWeightedFacts(
-            placed.map(
-              ({ series, ms, value, flags }): MeteredSample => ({
-                group: String(series),
-                timeMs: ms,
-                value: (flags & 3) !== 0 || Number.isNaN(value) ? null : Decimal.parse(String(value)),
-              }),
-            ),
+            placed
+              .filter(({ flags }) => (flags & 4) === 0)
+              .map(
+                ({ series, ms, value, flags }): MeteredSample => ({
+                  group: String(series),
+                  timeMs: ms,
+                  value: (flags & 3) !== 0 || Number.isNaN(value) ? null : Decimal.parse(String(value)),
+                }),
+              ),
           ).values(),
         );
         const total = await totalOf('storage_gb');

@@ -1,9 +1,10 @@
 import { AppError } from 'streams/contract';
 
-/** What a meter reads: usage events of one CloudEvents type, or samples of one metric. */
+/** What a meter reads: usage events of one CloudEvents type, the level of one metric, or the growth of a counter. */
 export type MeterSource =
   | { readonly kind: 'events'; readonly type: string }
-  | { readonly kind: 'metric'; readonly metric: string };
+  | { readonly kind: 'metric'; readonly metric: string }
+  | { readonly kind: 'counter'; readonly metric: string };
 
 /**
  * How facts become a quantity: `sum` adds values; `time_weighted_average` is unit-seconds ÷ measured seconds, rounded up to a whole unit;
@@ -20,7 +21,7 @@ export interface Meter {
   readonly source: MeterSource;
   readonly aggregation: Aggregation;
   readonly unit: string;
-  /** Facts are kept a subject (the customer or plugin counted) as well as a tenant. */
+  /** Facts are kept a subject (the customer or plugin counted, or the point attributes of a counter) as well as a tenant. */
   readonly bySubject: boolean;
 }
 
@@ -62,6 +63,13 @@ export const meters: readonly Meter[] = [
     aggregation: { kind: 'sum' },
     unit: 'call',
     bySubject: false,
+  },
+  {
+    key: 'network_bytes',
+    source: { kind: 'counter', metric: 'dotmac.network.interface.io' },
+    aggregation: { kind: 'sum' },
+    unit: 'By',
+    bySubject: true,
   },
   {
     key: 'plugin_calls',

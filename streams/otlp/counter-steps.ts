@@ -63,14 +63,15 @@ export function counterSteps(points: readonly CounterPoint[], sinceMs: number): 
   let turn: Turn | null = null;
   /** The lower one of two writers that take turns. */
   let covered: Omit<Lower, 'from'> | null = null;
-  const timeOf = (index: number) => points[index]?.timeMs ?? 0;
-  const valueOf = (index: number) => points[index]?.value ?? 0;
+  const pointTime = (index: number) => points[index]?.timeMs ?? 0;
+  const pointValue = (index: number) => points[index]?.value ?? 0;
 
   /** The newest rise before `before`, within five minutes, that passed the value there: the first turn of an upper writer. */
   const voidRise = (before: number) => {
-    for (let index = before - 1; index >= 0 && timeOf(before) - timeOf(index) <= gapMs; index--) {
+    for (let index = before - 1; index >= 0 && pointTime(before) - pointTime(index) <= gapMs; index--) {
       const { kind, base } = steps[index] ?? overlap;
-      if (kind !== 'step' || base === null || base > valueOf(before) || valueOf(index) <= valueOf(before)) continue;
+      if (kind !== 'step' || base === null || base > pointValue(before) || pointValue(index) <= pointValue(before))
+        continue;
       steps[index] = overlap;
       return;
     }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Log } from '../log/port.ts';
 import { type CounterPoint, counterSteps } from '../otlp/counter-steps.ts';
+import { statements } from './migrations.ts';
 import { createRollUpJob } from './roll-up-job.ts';
 import { openStoreFixture, rowsOf, type StoreFixture, silentLogger } from './store-fixture.ts';
 
@@ -73,11 +74,13 @@ test('the function of the engine agrees with the rule in plain code', async () =
   expect([...seen].toSorted()).toEqual([0, 1, 2, 3, 4]);
 });
 
-test('the desired function is the migrated one', async () => {
-  const created = () => rowsOf(fixture.store, "SELECT create_query FROM system.functions WHERE name = 'counter_steps'");
+test('the desired functions are the migrated ones', async () => {
+  const created = () =>
+    rowsOf(fixture.store, "SELECT create_query FROM system.functions WHERE name LIKE 'counter%' ORDER BY name");
   const migrated = await created();
-  await fixture.store.execute(readFileSync(new URL('./schema/033_counter_steps.sql', import.meta.url), 'utf8'));
-  expect(migrated).toHaveLength(1);
+  const desired = readFileSync(new URL('./schema/033_counter_steps.sql', import.meta.url), 'utf8');
+  for (const statement of statements(desired)) await fixture.store.execute(statement);
+  expect(migrated).toHaveLength(2);
   expect(await created()).toEqual(migrated);
 });
 

@@ -2,7 +2,7 @@
 -- Row grain: tenant, meter, 15-minute bucket; every bucket of a given hour gets a row, so that a bucket which lost its samples becomes 0.
 -- Units: value = unit-seconds, exact (a double is taken by its shortest decimal text, then multiplied by whole seconds); seconds = measured seconds.
 -- Rule: series with equal point attributes are one group, in which the newest sample holds until the next one, at most 900 s; groups add up;
---   a sample counts from its whole second on. A sample without a usable value (no recorded value, inexact integer, not finite, 1e18 and beyond) ends the hold.
+--   a sample counts from its whole second on. A sample without a usable value (no recorded value, inexact integer, not finite, 1e18 and beyond) ends the hold; a late one is as if it had not come.
 -- Only what differs from the newest fact of a bucket is appended: a live hour is computed again and again, and its past quarters do not change.
 -- Tie-breaks: within a second the latest time, then the highest series id. FINAL: a resent or rewritten point counts once.
 INSERT INTO billing_facts (tenant, meter, subject, bucket, value, seconds, events, partition, version)
@@ -27,6 +27,7 @@ WITH
     WHERE p.tenant IN (SELECT tenant FROM hours) AND p.series IN (SELECT series FROM grouped)
       AND toStartOfHour(p.time) >= toDateTime({from:UInt32} - 3600, 'UTC')
       AND p.time >= toDateTime64({from:UInt32} - 900, 3, 'UTC') AND p.time < toDateTime64({to:UInt32}, 3, 'UTC')
+      AND bitAnd(p.flags, 4) = 0
     GROUP BY tenant, meter, label, second
   ),
   held AS (

@@ -58,4 +58,13 @@ CREATE OR REPLACE FUNCTION counter_steps AS (points, since) -> if(
       if(x.4 = 2 AND acc.10 = 11, acc.2, acc.15)),
     if(is_plain, [], arrayFlatten(arrayMap(p -> [(p.1, p.2, p.3, toUInt8(0)), (p.1, p.2, p.3, toUInt8(1)), (p.1, p.2, p.3, toUInt8(2))], points))),
     (CAST([], 'Array(Tuple(Float64, UInt8, Int64, Float64))'), toFloat64(0), toInt64(0), toInt64(0), toUInt32(0), toFloat64(0), toInt64(0), nan, toInt64(0),
-      toUInt8(0), toUInt32(0), toUInt32(0), toFloat64(0), toInt64(0), toFloat64(0))), 1))
+      toUInt8(0), toUInt32(0), toUInt32(0), toFloat64(0), toInt64(0), toFloat64(0))), 1));
+
+-- The same for points that need no more than the point before; stops the statement (code 395) at others. Takes a tenth of the time to read.
+CREATE OR REPLACE FUNCTION counter_plain_steps AS (points, since) -> arrayMap((p, q, i) -> multiIf(
+    i = 1 AND p.3 > 0 AND p.3 < p.1 AND p.3 >= since, (toFloat64(0), toUInt8(1), p.1, p.2),
+    i = 1, (nan, toUInt8(3), p.1, p.2),
+    p.3 > q.3 AND p.3 >= q.1 AND p.3 < p.1, (toFloat64(0), toUInt8(2), p.1, p.2),
+    p.3 > q.3 AND p.3 >= q.1, (nan, toUInt8(3), p.1, p.2),
+    (q.2, toUInt8(throwIf(i > 1 AND NOT (p.3 > q.3 AND p.3 >= q.1) AND (p.2 < q.2 OR (p.3 = 0) != (q.3 = 0) OR abs(p.3 - q.3) > 1000))), p.1, p.2)),
+  points, arraySlice(arrayPushFront(points, points[1]), 1, length(points)), arrayEnumerate(points))
