@@ -1,8 +1,11 @@
 import { oracleSelfTest } from './c01-oracle.ts';
 import { receiverKilled } from './c02-receiver-killed.ts';
+import { consumerKilled } from './c03-consumer-killed.ts';
+import { powerCut } from './c04-power-cut.ts';
 import { failingSync } from './c05-failing-sync.ts';
 import { damagedLog } from './c06-damaged-log.ts';
 import { fullDisk } from './c07-full-disk.ts';
+import { beyondTheWindow } from './c10-beyond-the-window.ts';
 import { damagedPart } from './c11-damaged-part.ts';
 import { poisonRecord } from './c12-poison-record.ts';
 import { forgedTenant } from './c28-forged-tenant.ts';
@@ -11,6 +14,7 @@ import { seriesFlood } from './c42-series-flood.ts';
 import { queryOfDeath } from './c43-query-of-death.ts';
 import { doorBombs } from './c44-door-bombs.ts';
 import { otlpConformance } from './c45-otlp-conformance.ts';
+import { fuzz } from './c46-fuzz.ts';
 import { terminated } from './c47-terminated.ts';
 import type { FaultCheck } from './check.ts';
 
@@ -18,9 +22,12 @@ import type { FaultCheck } from './check.ts';
 export const checks: readonly FaultCheck[] = [
   oracleSelfTest,
   receiverKilled,
+  consumerKilled,
+  powerCut,
   failingSync,
   damagedLog,
   fullDisk,
+  beyondTheWindow,
   damagedPart,
   forgedTenant,
   noisyNeighbour,
@@ -28,6 +35,7 @@ export const checks: readonly FaultCheck[] = [
   queryOfDeath,
   doorBombs,
   otlpConformance,
+  fuzz,
   poisonRecord,
   terminated,
 ];
