@@ -1,3 +1,4 @@
+export { type CounterPoint, type CounterStep, type CounterStepKind, counterSteps, gapMs } from './counter-steps.ts';
 export { createOtlpDecoder, type OtlpDecoderOptions } from './decoder.ts';
 export { filterOtlp } from './filter.ts';
 export { encodeOtlp, otlpJsonToProtobuf } from './json.ts';
