@@ -95,7 +95,7 @@ export function fuzzDecoders(seed: number, numRuns: number): void {
       const read = asJson ? refusedOr('the JSON reader', () => otlpJsonToProtobuf(signal, bytes)) : bytes;
       if (read !== null) exercise(signal, read);
     }),
-    { seed, numRuns },
+    { seed, includeErrorInReport: true, numRuns },
   );
   fc.assert(
     fc.property(fc.constantFrom(...remoteWrites), mutations, ({ version, bytes }, mutate) => {
@@ -109,6 +109,6 @@ export function fuzzDecoders(seed: number, numRuns: number): void {
       if (records - repeated > written.samples + written.histograms)
         throw new Error(`remote-write made ${records} points of ${written.samples} samples`);
     }),
-    { seed, numRuns: Math.ceil(numRuns / 4) },
+    { seed, includeErrorInReport: true, numRuns: Math.ceil(numRuns / 4) },
   );
 }

@@ -123,7 +123,7 @@ export async function fuzzDoors(pulse: Doors, key: string, tally: Tally, seed: n
   const samples = corpus(nowMs);
   await fc.assert(
     fc.asyncProperty(fuzzed(samples), (request) => overHttp(pulse, key, tally, request)),
-    { seed, numRuns },
+    { seed, includeErrorInReport: true, numRuns },
   );
   const messages = Object.entries(otlpRequests(nowMs)).map(([signal, request]) => ({
     signal: signal as OtlpSignal,
@@ -133,7 +133,7 @@ export async function fuzzDoors(pulse: Doors, key: string, tally: Tally, seed: n
     fc.asyncProperty(fc.constantFrom(...messages), mutations, ({ signal, bytes }, mutate) =>
       overGrpc(pulse, key, tally, signal, mutate(bytes)),
     ),
-    { seed, numRuns: Math.ceil(numRuns / 4) },
+    { seed, includeErrorInReport: true, numRuns: Math.ceil(numRuns / 4) },
   );
   const raw = Buffer.from(
     `POST /v1/metrics HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}`,
@@ -147,6 +147,6 @@ export async function fuzzDoors(pulse: Doors, key: string, tally: Tally, seed: n
       if (status.startsWith('5') && status !== '505')
         throw new Error(`a broken request was answered ${received.slice(0, 200)}`);
     }),
-    { seed, numRuns: Math.ceil(numRuns / 8) },
+    { seed, includeErrorInReport: true, numRuns: Math.ceil(numRuns / 8) },
   );
 }
