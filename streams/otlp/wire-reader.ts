@@ -180,6 +180,8 @@ export class WireReader {
   isSame(a: number, b: number, length: number): boolean {
     const { view } = this;
     let at = 0;
+    // What differs usually differs near its end: names come first, and numbers count up.
+    if (length >= 4 && view.getInt32(a + length - 4, true) !== view.getInt32(b + length - 4, true)) return false;
     for (; at + 4 <= length; at += 4) if (view.getInt32(a + at, true) !== view.getInt32(b + at, true)) return false;
     for (; at < length; at++) if (view.getUint8(a + at) !== view.getUint8(b + at)) return false;
     return true;

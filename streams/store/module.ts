@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { createOtlpDecoder, timeBounds } from '../otlp/index.ts';
 import { defineModule, type ModuleDefinition } from '../runtime/module.ts';
 import { createChdbStore } from './chdb-store.ts';
+import { registerPartGauge } from './part-gauge.ts';
 import { createRollUpJob, type RollUpJob } from './roll-up-job.ts';
 import { createTableRecovery, startVerification, type Verification } from './table-recovery.ts';
 import { createTelemetryConsumer, type TelemetryConsumer } from './telemetry-consumer.ts';
@@ -46,6 +47,7 @@ export const storeModule: ModuleDefinition = defineModule({
       },
     });
     let open = false;
+    registerPartGauge(services.metrics, store, () => open);
     return {
       provides: { store },
       async start() {

@@ -1,9 +1,17 @@
 import { gzipSync } from 'node:zlib';
 import { encodeOtlp } from 'streams/otlp';
 
+/** Series of each tenant: small and large instances, 2,000 in all. */
+const sizes = [20, 50, 80, 120, 160, 200, 240, 300, 380, 450];
 /** Shape of the data set: a point of every series every 10 s, as a collector in front of an ISP container sends them. */
-export const shape = { tenants: 10, series: 200, ticks: 600, ticksPerRequest: 40, intervalMs: 10_000 };
-export const totalPoints = shape.tenants * shape.series * shape.ticks;
+export const shape = {
+  tenants: sizes.length,
+  seriesPerRequest: 200,
+  ticks: 600,
+  ticksPerRequest: 40,
+  intervalMs: 10_000,
+};
+export const totalPoints = sizes.reduce((sum, series) => sum + series, 0) * shape.ticks;
 
 export interface BenchRequest {
   /** Index of the tenant whose key sends it. */
@@ -31,50 +39,80 @@ function nextValue(kind: number, previous: number, random: () => number): number
   return random() < 0.01 ? previous + 1 : previous;
 }
 
-/** Builds gzip OTLP requests of several ticks each, oldest first, ending near `endMs`. */
+interface Series {
+  readonly index: number;
+  readonly kind: number;
+  value: number;
+}
+
+/** A data point of a series at a tick, with the next value. */
+function dataPoint(one: Series, startMs: number, tick: number, random: () => number) {
+  one.value = nextValue(one.kind, one.value, random);
+  const timeMs = startMs + tick * shape.intervalMs + Math.floor(random() * 4);
+  return {
+    timeUnixNano: `${timeMs}000000`,
+    startTimeUnixNano: `${startMs}000000`,
+    ...(Number.isInteger(one.value) ? { asInt: String(one.value) } : { asDouble: one.value }),
+    attributes: [
+      { key: 'network.interface.name', value: { stringValue: `eth${one.index % 8}` } },
+      { key: 'network.io.direction', value: { stringValue: one.index % 2 === 0 ? 'receive' : 'transmit' } },
+      { key: 'dotmac.device', value: { stringValue: `device-${one.index}` } },
+    ],
+  };
+}
+
+function metric(one: Series, dataPoints: readonly unknown[]) {
+  const name = `bench.metric.${one.index % 20}`;
+  return one.kind < 45
+    ? { name, unit: 'By', sum: { aggregationTemporality: 2, isMonotonic: true, dataPoints } }
+    : { name, unit: '1', gauge: { dataPoints } };
+}
+
+/** One request: some series over some ticks, either all ticks of a series together or, as a batching collector sends them, one export after the other. */
+function request(
+  series: readonly Series[],
+  startMs: number,
+  ticks: readonly number[],
+  byTick: boolean,
+  random: () => number,
+): Buffer {
+  const exports = byTick ? ticks.map((tick) => [tick]) : [ticks];
+  const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'isp-framework' } }] };
+  const resourceMetrics = exports.map((some) => ({
+    resource,
+    scopeMetrics: [
+      {
+        scope: { name: 'bench', version: '1' },
+        metrics: series.map((one) =>
+          metric(
+            one,
+            some.map((tick) => dataPoint(one, startMs, tick, random)),
+          ),
+        ),
+      },
+    ],
+  }));
+  return gzipSync(encodeOtlp('metrics', { resourceMetrics }), { level: 1 });
+}
+
+/** Builds gzip OTLP requests of several ticks each, oldest first, ending near `endMs`. Every third tenant sends export by export. */
 export function buildDataset(endMs: number): BenchRequest[] {
   const random = seeded(20_261_121);
   const startMs = Math.floor((endMs - shape.ticks * shape.intervalMs) / 3_600_000) * 3_600_000;
-  const requests: BenchRequest[] = [];
-  for (let tenant = 0; tenant < shape.tenants; tenant += 1) {
-    const series = Array.from({ length: shape.series }, (_, index) => ({
-      index,
-      kind: random() * 100,
-      value: Math.floor(random() * 1e6),
-    }));
+  const requests: (BenchRequest & { readonly tick: number })[] = [];
+  sizes.forEach((size, tenant) => {
+    const series = Array.from(
+      { length: size },
+      (_, index): Series => ({ index, kind: random() * 100, value: Math.floor(random() * 1e6) }),
+    );
     for (let tick = 0; tick < shape.ticks; tick += shape.ticksPerRequest) {
-      const metrics = series.map((one) => {
-        const dataPoints = Array.from({ length: shape.ticksPerRequest }, (_, offset) => {
-          one.value = nextValue(one.kind, one.value, random);
-          const timeMs = startMs + (tick + offset) * shape.intervalMs + Math.floor(random() * 4);
-          const number = Number.isInteger(one.value) ? { asInt: String(one.value) } : { asDouble: one.value };
-          return {
-            timeUnixNano: `${timeMs}000000`,
-            startTimeUnixNano: `${startMs}000000`,
-            ...number,
-            attributes: [
-              { key: 'network.interface.name', value: { stringValue: `eth${one.index % 8}` } },
-              { key: 'network.io.direction', value: { stringValue: one.index % 2 === 0 ? 'receive' : 'transmit' } },
-              { key: 'dotmac.device', value: { stringValue: `device-${one.index}` } },
-            ],
-          };
-        });
-        return one.kind < 45
-          ? {
-              name: `bench.metric.${one.index % 20}`,
-              unit: 'By',
-              sum: { aggregationTemporality: 2, isMonotonic: true, dataPoints },
-            }
-          : { name: `bench.metric.${one.index % 20}`, unit: '1', gauge: { dataPoints } };
-      });
-      const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'isp-framework' } }] };
-      const request = {
-        resourceMetrics: [{ resource, scopeMetrics: [{ scope: { name: 'bench', version: '1' }, metrics }] }],
-      };
-      requests.push({ tenant, body: gzipSync(encodeOtlp('metrics', request), { level: 1 }) });
+      const ticks = Array.from({ length: shape.ticksPerRequest }, (_, offset) => tick + offset);
+      for (let from = 0; from < size; from += shape.seriesPerRequest) {
+        const some = series.slice(from, from + shape.seriesPerRequest);
+        requests.push({ tenant, tick, body: request(some, startMs, ticks, tenant % 3 === 2, random) });
+      }
     }
-  }
+  });
   // Tenants interleave, as they do in front of a real endpoint; each tenant's own requests stay in order.
-  const perTenant = shape.ticks / shape.ticksPerRequest;
-  return requests.toSorted((a, b) => (requests.indexOf(a) % perTenant) - (requests.indexOf(b) % perTenant));
+  return requests.toSorted((a, b) => a.tick - b.tick);
 }
