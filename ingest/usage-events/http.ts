@@ -9,7 +9,7 @@ import type { Admission } from '../acceptance/admission.ts';
 import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
 import { keeping } from '../acceptance/telemetry-acceptor.ts';
-import { fromBinaryMode, readCloudEvents } from './cloud-events.ts';
+import { contentModeOf, fromBinaryMode, readCloudEvents } from './cloud-events.ts';
 import { withoutInexactValues } from './exact-json.ts';
 import { countByHour } from './hour-counts.ts';
 
@@ -21,6 +21,9 @@ export interface UsageEventRoutesDeps {
   readonly limitsOf: (tenantId: string) => TenantLimits;
   readonly maxBodyBytes: number;
 }
+
+/** Data of a binary-mode event may be of any JSON media type; other formats of CloudEvents are not JSON and stay refused. */
+const anyJson = /^(?!application\/cloudevents)[\w.-]+\/(?:[\w.-]+\+)?json(?:\s*;|$)/i;
 
 /** Events a record of the log: keeps each record well under the 4 MiB that a topic takes. */
 const partBytesMax = 1024 * 1024;
@@ -37,12 +40,18 @@ export function usageEventRoutes(deps: UsageEventRoutesDeps): FastifyPluginAsync
     const parseJson = app.getDefaultJsonParser('error', 'ignore');
     // The application's own parser rounds numbers; within these routes this one stands instead.
     app.removeContentTypeParser('application/json');
-    app.addContentTypeParser<string>(
+    const jsonTypes = [
       ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json'],
-      { parseAs: 'string', bodyLimit: deps.maxBodyBytes },
-      (request, text, done) =>
-        parseJson(request, text, (error, body) => done(error, error ? undefined : withoutInexactValues(text, body))),
-    );
+      anyJson,
+    ];
+    for (const types of jsonTypes) {
+      app.addContentTypeParser<string>(
+        types,
+        { parseAs: 'string', bodyLimit: deps.maxBodyBytes },
+        (request, text, done) =>
+          parseJson(request, text, (error, body) => done(error, error ? undefined : withoutInexactValues(text, body))),
+      );
+    }
     admitRequests(app, deps.admission, deps.maxBodyBytes);
     for (const url of ['/api/v1/plugins/usage-events', '/api/v1/plugins/usage']) {
       app.post(
@@ -65,6 +74,15 @@ export function usageEventRoutes(deps: UsageEventRoutesDeps): FastifyPluginAsync
         },
       );
     }
+    for (const url of ['/api/v1/plugins/usage-events', '/api/v1/plugins/usage']) {
+      // *Source* CloudEvents webhook specification §4: who may send is decided by the key, so any origin may ask and none is limited here.
+      app.options(url, { config: { permission: 'public' }, schema: { hide: true } }, async (request, reply) => {
+        const origin = request.headers['webhook-request-origin'];
+        if (typeof origin === 'string')
+          reply.headers({ 'webhook-allowed-origin': origin, 'webhook-allowed-rate': '*' });
+        return reply.header('allow', 'POST, OPTIONS').code(204).send();
+      });
+    }
     app.addHook('onResponse', async (request, reply) => {
       if (request.method === 'POST') deps.metrics.request('events', reply.statusCode);
     });
@@ -79,8 +97,11 @@ async function take(request: FastifyRequest, deps: UsageEventRoutesDeps) {
   const { tenant, principal } = request;
   invariant(tenant, 'the access check leaves a tenant on a credential route');
   const receivedAtMs = deps.clock.now();
-  const isBinary = request.headers['ce-specversion'] !== undefined;
-  const body = isBinary ? fromBinaryMode(request.headers, request.body) : request.body;
+  const mode = contentModeOf(request.headers);
+  if (mode === 'batched' && !Array.isArray(request.body)) {
+    throw new AppError('ingest.event_invalid', '(body): a batch is an array', { status: 400, field: '(body)' });
+  }
+  const body = mode === 'binary' ? fromBinaryMode(request.headers, request.body) : request.body;
   const read = readCloudEvents(body, { receivedAtMs, backfill: principal.scopes.includes('backfill') });
   if (read.events.length === 0) return read;
   const batch = randomUUID();

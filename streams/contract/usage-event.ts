@@ -14,5 +14,7 @@ export const UsageEvent = z.object({
   time: z.string(),
   value: z.string().regex(/^-?\d{1,26}(\.\d{1,12})?$/),
   attributes: z.record(z.string(), z.string()),
+  /** The event named no time: `time` is its receipt, and the same event sent again has another. */
+  timeOfReceipt: z.literal(true).optional(),
 });
 export type UsageEvent = z.infer<typeof UsageEvent>;

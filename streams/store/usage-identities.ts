@@ -46,7 +46,9 @@ function identityKey(claim: EventClaim): Buffer {
 function contentHash(event: UsageEvent): Buffer {
   const attributes = Object.entries(event.attributes).sort(([a], [b]) => (a < b ? -1 : 1));
   const value = scaledDecimal(event.value, 12).toString();
-  const content = JSON.stringify([event.type, event.subject, event.time, value, attributes]);
+  // Without a time of its own an event sent again has another time of receipt and is the same event all the same.
+  const time = event.timeOfReceipt === true ? null : event.time;
+  const content = JSON.stringify([event.type, event.subject, time, value, attributes]);
   return createHash('sha256').update(content).digest().subarray(0, 16);
 }
 
