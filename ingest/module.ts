@@ -1,3 +1,4 @@
+import { Gauge } from 'prom-client';
 import { createCallAccess } from 'streams/access';
 import { defineModule, type ModuleDefinition, type RunningModule, type Services } from 'streams/runtime';
 import { z } from 'zod';
@@ -96,6 +97,14 @@ function createIngest(config: z.infer<typeof IngestConfig>, services: Services):
   const census = new SeriesCensus({
     maxSeries: config.maxTrackedSeries,
     warmUntilMs: now() + config.warmUpSeconds * 1000,
+  });
+  new Gauge({
+    name: 'pulse_ingest_active_series',
+    help: 'Series with a point in the last hour, of all tenants, as the limits count them.',
+    registers: [services.metrics],
+    collect() {
+      this.set(census.totals().active);
+    },
   });
   const acceptor = createTelemetryAcceptor({ log, metrics, admission, census, limitsOf });
   const maxBodyBytes = config.maxBodyMiB * mebibyte;
