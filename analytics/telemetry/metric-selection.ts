@@ -56,7 +56,8 @@ function toSelection(request: SelectionRequest, rows: readonly SelectionRow[]): 
     groups.set(row.label, group);
     return {
       kind: row.kind,
-      delta: row.temporality === 'delta',
+      // A histogram without temporality (Prometheus' gauge histogram) does not accumulate: each point stands for itself.
+      delta: row.temporality === 'delta' || (row.temporality === '' && row.kind.endsWith('histogram')),
       monotonic: row.monotonic,
       unit: row.unit,
       bounds: row.bounds,

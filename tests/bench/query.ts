@@ -53,7 +53,7 @@ const fromRows = (rows: readonly Record<string, unknown>[]) =>
   rows.map((row): [string, number] => [`${row['grp'] ?? ''} ${row['at']}`, Number(row['value'])]);
 
 /** The shapes of the design's measurements; statements as a person who knows the tables writes them. */
-export function shapesOf({ tenant, end }: QueryData, traceId: string): Shape[] {
+function shapesOf({ tenant, end }: QueryData, traceId: string): Shape[] {
   const iso = (ms: number) => new Date(ms).toISOString();
   const time = (ms: number) => `fromUnixTimestamp64Milli(${ms}, 'UTC')`;
   const within = (column: string, hours: number) =>
@@ -139,7 +139,7 @@ export function shapesOf({ tenant, end }: QueryData, traceId: string): Shape[] {
     {
       name: 'trace-by-id',
       path: `/api/v1/telemetry/traces/${traceId}`,
-      sql: `SELECT lower(hex(SpanId)) AS id, SpanName, ServiceName, Timestamp, Duration, SpanAttributes, ResourceAttributes FROM spans FINAL WHERE tenant = ${tenant} AND TraceId = unhex('${traceId}') ORDER BY Timestamp ${settings}`,
+      sql: `SELECT lower(hex(SpanId)) AS id, lower(hex(ParentSpanId)) AS parent, SpanName, SpanKind, ServiceName, Timestamp, Duration, StatusCode, StatusMessage, SpanAttributes, ResourceAttributes, \`Events.Name\`, \`Events.Timestamp\`, \`Events.Attributes\`, \`Links.TraceId\`, \`Links.SpanId\`, \`Links.Attributes\` FROM spans FINAL WHERE tenant = ${tenant} AND TraceId = unhex('${traceId}') ORDER BY Timestamp ${settings}`,
       same: (answer, rows) => {
         const { spans } = answer as { spans: { spanId: string; durationNanos: string }[] };
         const ours = spans.map((span): [string, number] => [span.spanId, Number(span.durationNanos)]);
@@ -154,7 +154,7 @@ export function shapesOf({ tenant, end }: QueryData, traceId: string): Shape[] {
     {
       name: 'log-token',
       path: url('logs', 23, { query: 'needle', match: 'words', limit: '100' }),
-      sql: `SELECT Timestamp, Body, SeverityText, ServiceName, LogAttributes, ResourceAttributes, toString(hash) AS hash FROM log_records FINAL WHERE tenant = ${tenant} AND ${within('Timestamp', 23)} AND hasToken(lower(Body), 'needle') ORDER BY Timestamp DESC, hash DESC LIMIT 100 ${settings}`,
+      sql: `SELECT Timestamp, Body, SeverityText, SeverityNumber, ServiceName, lower(hex(TraceId)) AS trace, lower(hex(SpanId)) AS span, LogAttributes, ResourceAttributes, toString(hash) AS hash FROM log_records FINAL WHERE tenant = ${tenant} AND ${within('Timestamp', 23)} AND hasToken(lower(Body), 'needle') ORDER BY Timestamp DESC, hash DESC LIMIT 100 ${settings}`,
       same: (answer, rows) => {
         const { items } = answer as { items: { body: string }[] };
         assertEqual(

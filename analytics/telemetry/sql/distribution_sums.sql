@@ -8,8 +8,8 @@ WITH
 SELECT part, toFloat64(intDiv(step.1 - {start:Int64}, {step:Int64})) AS slot, sum(step.2) AS count, sum(step.3) AS sum
 FROM (
   SELECT transform(series, {series:Array(UInt64)}, {groups:Array(UInt32)}, toUInt32(0)) /* group */ AS part,
-    arraySort(groupArray((toUnixTimestamp64Milli(time), toFloat64(count), points.sum, toUnixTimestamp64Milli(start)))) AS sorted,
-    sorted.1 AS times, sorted.2 AS counts, sorted.3 AS sums, sorted.4 AS starts,
+    groupArray(toUnixTimestamp64Milli(time)) AS ms, arraySort(ms) AS times, arraySort((n, t) -> t, groupArray(toFloat64(count)), ms) AS counts,
+    arraySort((n, t) -> t, groupArray(points.sum), ms) AS sums, arraySort((s, t) -> t, groupArray(toUnixTimestamp64Milli(start)), ms) AS starts,
     arrayMap((n, p, s, t) -> n < p OR s > t, counts, arrayPushFront(arrayPopBack(counts), counts[1]), starts, arrayPushFront(arrayPopBack(times), times[1] + 315360000000000)) AS resets,
     arrayJoin(arrayZip(times, arrayMap((n, p, r) -> if(r, n, n - p), counts, arrayPushFront(arrayPopBack(counts), counts[1]), resets),
       arrayMap((n, p, r) -> if(r, n, n - p), sums, arrayPushFront(arrayPopBack(sums), sums[1]), resets))) AS step

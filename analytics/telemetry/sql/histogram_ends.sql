@@ -14,7 +14,7 @@ FROM (
   FROM (
     SELECT series, if(toUnixTimestamp64Milli(time) < {start:Int64}, -1, intDiv(toUnixTimestamp64Milli(time) - {start:Int64}, {step:Int64})) AS slot,
       argMin(bucket_counts, time) AS beginning, argMax(bucket_counts, time) AS ending,
-      arraySort(groupArray((toUnixTimestamp64Milli(time), count, toUnixTimestamp64Milli(start)))) AS sorted, sorted.1 AS times, sorted.2 AS counts, sorted.3 AS starts
+      groupArray(toUnixTimestamp64Milli(time)) AS ms, arraySort(ms) AS times, arraySort((n, t) -> t, groupArray(count), ms) AS counts, arraySort((s, t) -> t, groupArray(toUnixTimestamp64Milli(start)), ms) AS starts
     FROM histograms
     WHERE tenant = {tenant:UInt32} AND series IN {series:Array(UInt64)}
       AND toStartOfHour(time) >= toStartOfHour(before) AND toStartOfHour(time) <= toStartOfHour(hi) AND time >= before AND time < hi AND bitAnd(flags, 1) = 0

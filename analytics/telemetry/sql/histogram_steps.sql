@@ -9,7 +9,7 @@ WITH
     -- When each series began and was reset, from its light columns only.
     SELECT series, times[1] AS first_ms, arrayFilter((t, r) -> r, times, resets) AS reset_at
     FROM (
-      SELECT series, arraySort(groupArray((toUnixTimestamp64Milli(time), count, toUnixTimestamp64Milli(start)))) AS sorted, sorted.1 AS times, sorted.2 AS counts, sorted.3 AS starts,
+      SELECT series, groupArray(toUnixTimestamp64Milli(time)) AS ms, arraySort(ms) AS times, arraySort((n, t) -> t, groupArray(count), ms) AS counts, arraySort((s, t) -> t, groupArray(toUnixTimestamp64Milli(start)), ms) AS starts,
         arrayMap((n, p, s, t) -> n < p OR s > t, counts, arrayPushFront(arrayPopBack(counts), counts[1]), starts, arrayPushFront(arrayPopBack(times), times[1] + 315360000000000)) AS resets
       FROM histograms
       WHERE tenant = {tenant:UInt32} AND series IN {series:Array(UInt64)}
