@@ -4,11 +4,13 @@ import { z } from 'zod';
 import { createSubscriptionReader } from './invoicing/control-subscription-reader.ts';
 import { invoiceRoutes, usageRoutes } from './invoicing/http.ts';
 import { createInvoiceService } from './invoicing/invoice-service.ts';
+import { qualityRoutes } from './invoicing/quality-http.ts';
 import { rateCardRoutes } from './invoicing/rate-card-http.ts';
 import { createRateCardStore } from './invoicing/rate-card-store.ts';
 import { reconciliationRoutes } from './invoicing/reconciliation-http.ts';
 import { createStoreLedger } from './invoicing/store-ledger.ts';
 import { createClickHouseMeteringStore } from './metering/clickhouse-metering-store.ts';
+import { createClickHouseQualityReader } from './metering/clickhouse-quality-reader.ts';
 import { createClickHouseUsageReader } from './metering/clickhouse-usage-reader.ts';
 import { runMetering } from './metering/metering-job.ts';
 import { createMeteringLoop } from './metering/metering-loop.ts';
@@ -43,6 +45,7 @@ export const modules: readonly ModuleDefinition[] = [
       });
       http.register(invoiceRoutes({ invoices, tenants }));
       http.register(usageRoutes({ invoices, tenants }));
+      http.register(qualityRoutes({ quality: createClickHouseQualityReader(store), now }));
       http.register(rateCardRoutes({ rateCards }));
       http.register(reconciliationRoutes({ tenants, ledger: createStoreLedger({ store, storedPositions }), now }));
 
