@@ -1,10 +1,24 @@
+import { ackLatency } from './ack-latency.ts';
+import { decode } from './decode.ts';
+import { durableAck } from './durable-ack.ts';
 import { ingest } from './ingest.ts';
+import { noisyNeighbour } from './noisy-neighbour.ts';
 import { query } from './query.ts';
 import { type BenchResult, reached, report } from './results.ts';
+import { scaling } from './scaling.ts';
 import { storage } from './storage.ts';
 
 /** `npm run bench [-- NAME…]`: runs the named benchmarks, or all. Ends with 1 when one missed its pass mark. */
-const benchmarks: Readonly<Record<string, () => Promise<BenchResult[]>>> = { ingest, storage, query };
+const benchmarks: Readonly<Record<string, () => Promise<BenchResult[]>>> = {
+  ingest,
+  decode,
+  storage,
+  scaling,
+  query,
+  'noisy-neighbour': noisyNeighbour,
+  'durable-ack': durableAck,
+  'ack-latency': ackLatency,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in benchmarks));
