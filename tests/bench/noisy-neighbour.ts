@@ -19,12 +19,12 @@ export async function noisyNeighbour(): Promise<BenchResult[]> {
     for (let round = 0; round < rounds; round += 1) {
       for (const isNoisy of round % 2 === 0 ? [false, true] : [true, false]) {
         if (isNoisy) await spendBurst(neighbours);
-        const { quietMs, quietErrors, noisy } = await runWindow(neighbours, seconds, isNoisy);
+        const { quietMs, quietErrors, noisy, seconds: took } = await runWindow(neighbours, seconds, isNoisy);
         const mistakes = [...quietErrors, ...noisy.others];
         if (mistakes.length > 0) throw new Error(`refused: ${mistakes.slice(0, 3).join(', ')}`);
         (isNoisy ? beside : alone).push(percentile(quietMs, 0.95));
         if (!isNoisy) continue;
-        const allowed = noise.limit * (seconds + 1) + noise.noisyPointsPerRequest;
+        const allowed = noise.limit * (took + 1) + noise.noisyPointsPerRequest;
         if (noisy.accepted > allowed) throw new Error(`${noisy.accepted} points were taken, ${allowed} allowed`);
         limitedShare.push(noisy.limited / noisy.sent);
       }

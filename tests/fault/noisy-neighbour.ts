@@ -20,6 +20,8 @@ export interface Neighbours {
 }
 
 export interface Window {
+  /** From the first request to the last answer. */
+  readonly seconds: number;
   /** One latency a request of the quiet tenant, from the moment it was due. *Units* milliseconds. */
   readonly quietMs: readonly number[];
   readonly quietErrors: readonly string[];
@@ -69,7 +71,8 @@ export async function runWindow(neighbours: Neighbours, seconds: number, isNoisy
   const others: string[] = [];
   let accepted = 0;
   let limited = 0;
-  const until = performance.now() + seconds * 1000;
+  const began = performance.now();
+  const until = began + seconds * 1000;
   const quietAgent = new Agent({ keepAlive: true, maxSockets: 8 });
   const noisyAgent = new Agent({ keepAlive: true, maxSockets: 8 });
   const quiet = onSchedule(noise.quietEveryMs, until, async (dueMs) => {
@@ -98,7 +101,12 @@ export async function runWindow(neighbours: Neighbours, seconds: number, isNoisy
   await Promise.all([quiet, noisy]);
   quietAgent.destroy();
   noisyAgent.destroy();
-  return { quietMs, quietErrors, noisy: { sent, accepted, limited, others } };
+  return {
+    seconds: (performance.now() - began) / 1000,
+    quietMs,
+    quietErrors,
+    noisy: { sent, accepted, limited, others },
+  };
 }
 
 async function onSchedule(everyMs: number, until: number, run: (dueMs: number) => Promise<void>): Promise<void> {
