@@ -84,7 +84,7 @@ class LogsReader {
   }
 
   /**
-   * *Shape* `LogRecord { time = 1 fixed64; severity_number = 2; severity_text = 3; body = 5; attributes = 6; flags = 8 fixed32; trace_id = 9; span_id = 10; observed_time = 11 fixed64; event_name = 12 }`
+   * *Shape* `LogRecord { time = 1 fixed64; severity_number = 2; severity_text = 3; body = 5; attributes = 6; dropped_attributes = 7; flags = 8 fixed32; trace_id = 9; span_id = 10; observed_time = 11 fixed64; event_name = 12 }`
    */
   #record(end: number, context: LogContext, resource: MessagePart, scope: MessagePart): void {
     const reader = this.#reader;
@@ -101,6 +101,7 @@ class LogsReader {
     let traceId: Uint8Array = noTraceId;
     let spanId: Uint8Array = noSpanId;
     let eventName = '';
+    let droppedAttributes = 0;
     const attributes = new Map<string, string>();
     while (reader.pos < end) {
       const tag = reader.tag(end);
@@ -116,6 +117,7 @@ class LogsReader {
       else if (tag === 0x1a) severityText = readString(reader, end, strings);
       else if (tag === 0x2a) body = readAnyValue(reader, reader.limit(end), strings);
       else if (tag === 0x32) readKeyValue(reader, reader.limit(end), strings, attributes);
+      else if (tag === 0x38) droppedAttributes = reader.varint32(end);
       else if (tag === 0x45) traceFlags = reader.fixed32(end) & 0xff;
       else if (tag === 0x4a) traceId = readId(reader, end, noTraceId);
       else if (tag === 0x52) spanId = readId(reader, end, noSpanId);
@@ -126,6 +128,7 @@ class LogsReader {
     if (refusalOfTime(isTimed ? timeMs : observedMs, this.#bounds) !== null) return;
     this.#rows.push({
       timeNs: isTimed ? timeNs : observedNs,
+      observedNs,
       traceId,
       spanId,
       traceFlags,
@@ -141,6 +144,7 @@ class LogsReader {
       scopeAttributes: context.scope.attributes,
       attributes,
       eventName,
+      droppedAttributes,
       hash: this.#identity(start, end, resource, scope),
     });
   }

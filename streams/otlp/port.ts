@@ -108,25 +108,43 @@ export interface SpanRow {
   /** `Unspecified`, `Internal`, `Server`, `Client`, `Producer`, `Consumer`, as the exporter writes them. */
   readonly kind: string;
   readonly serviceName: string;
+  readonly resourceSchemaUrl: string;
   readonly resourceAttributes: ReadonlyMap<string, string>;
+  readonly scopeSchemaUrl: string;
   readonly scopeName: string;
   readonly scopeVersion: string;
+  readonly scopeAttributes: ReadonlyMap<string, string>;
   readonly attributes: ReadonlyMap<string, string>;
+  /** W3C trace flags and whether the parent is remote. */
+  readonly flags: number;
+  /** What the sender left out of attributes, events and links; the same inside of events and links. */
+  readonly droppedAttributes: number;
+  readonly droppedEvents: number;
+  readonly droppedLinks: number;
   /** `Unset`, `Ok`, `Error`. */
   readonly statusCode: string;
   readonly statusMessage: string;
-  readonly events: readonly { timeNs: bigint; name: string; attributes: ReadonlyMap<string, string> }[];
+  readonly events: readonly {
+    timeNs: bigint;
+    name: string;
+    attributes: ReadonlyMap<string, string>;
+    droppedAttributes: number;
+  }[];
   readonly links: readonly {
     traceId: string;
     spanId: string;
     traceState: string;
     attributes: ReadonlyMap<string, string>;
+    droppedAttributes: number;
+    flags: number;
   }[];
 }
 
 export interface LogRow {
   /** Time, or else observed time. */
   readonly timeNs: bigint;
+  /** When it was seen, 0 when not said. */
+  readonly observedNs: bigint;
   readonly traceId: Uint8Array;
   readonly spanId: Uint8Array;
   readonly traceFlags: number;
@@ -142,6 +160,8 @@ export interface LogRow {
   readonly scopeAttributes: ReadonlyMap<string, string>;
   readonly attributes: ReadonlyMap<string, string>;
   readonly eventName: string;
+  /** Attributes that the sender left out. */
+  readonly droppedAttributes: number;
   /** Hash of the record and its number among equal ones of its request. */
   readonly hash: bigint;
 }

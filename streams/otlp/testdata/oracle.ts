@@ -224,22 +224,32 @@ function spanRow(span: Message, scope: Message, resource: Message): ExpectedPoin
     name: str(span, 'name'),
     kind: kinds[num(span, 'kind', 0)] ?? 'Unspecified',
     serviceName: resourceAttributes.get('service.name') ?? '',
+    resourceSchemaUrl: str(resource, 'schemaUrl'),
     resourceAttributes,
+    scopeSchemaUrl: str(scope, 'schemaUrl'),
     scopeName: str(child(scope, 'scope'), 'name'),
     scopeVersion: str(child(scope, 'scope'), 'version'),
+    scopeAttributes: asMap(child(scope, 'scope'), 'attributes'),
     attributes: asMap(span, 'attributes'),
+    flags: num(span, 'flags', 0),
+    droppedAttributes: num(span, 'droppedAttributesCount', 0),
+    droppedEvents: num(span, 'droppedEventsCount', 0),
+    droppedLinks: num(span, 'droppedLinksCount', 0),
     statusCode: ['Unset', 'Ok', 'Error'][num(child(span, 'status'), 'code', 0)] ?? 'Unset',
     statusMessage: str(child(span, 'status'), 'message'),
     events: list(span, 'events').map((event) => ({
       timeNs: nanos(event, 'timeUnixNano'),
       name: str(event, 'name'),
       attributes: asMap(event, 'attributes'),
+      droppedAttributes: num(event, 'droppedAttributesCount', 0),
     })),
     links: list(span, 'links').map((link) => ({
       traceId: id(link, 'traceId', 16).toString('hex'),
       spanId: id(link, 'spanId', 8).toString('hex'),
       traceState: str(link, 'traceState'),
       attributes: asMap(link, 'attributes'),
+      droppedAttributes: num(link, 'droppedAttributesCount', 0),
+      flags: num(link, 'flags', 0),
     })),
   };
 }
@@ -261,6 +271,7 @@ function logRow(record: Message, timeNs: bigint, scope: Message, resource: Messa
   const resourceAttributes = asMap(child(resource, 'resource'), 'attributes');
   return {
     timeNs,
+    observedNs: nanos(record, 'observedTimeUnixNano'),
     traceId: id(record, 'traceId', 16),
     spanId: id(record, 'spanId', 8),
     traceFlags: num(record, 'flags', 0) & 0xff,
@@ -276,5 +287,6 @@ function logRow(record: Message, timeNs: bigint, scope: Message, resource: Messa
     scopeAttributes: asMap(child(scope, 'scope'), 'attributes'),
     attributes: asMap(record, 'attributes'),
     eventName: str(record, 'eventName'),
+    droppedAttributes: num(record, 'droppedAttributesCount', 0),
   };
 }

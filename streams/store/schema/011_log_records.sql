@@ -6,6 +6,7 @@ CREATE TABLE log_records (
   Body String CODEC(ZSTD(1)), ResourceSchemaUrl LowCardinality(String), ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
   ScopeSchemaUrl LowCardinality(String), ScopeName LowCardinality(String), ScopeVersion LowCardinality(String), ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
   LogAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)), EventName LowCardinality(String),
+  ObservedTimestamp DateTime64(9, 'UTC') COMMENT 'when it was seen, epoch 0 when not said' CODEC(Delta(8), ZSTD(1)), DroppedAttributes UInt32 COMMENT 'attributes that the sender left out' CODEC(ZSTD(1)),
   hash UInt64 COMMENT 'of the record and its number among equal ones of its request: the identity',
   received DateTime('UTC') CODEC(ZSTD(1)), retention_days UInt16 CODEC(ZSTD(1)),
   INDEX body_tokens lower(Body) TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 1
