@@ -72,6 +72,70 @@ function everything() {
   feed.events([{ id: '1', value: '2.5' }, { id: '2' }]);
 }
 
+describe('limits in the envelope', () => {
+  test('retention and lateness stand in the rows as the door stamped them', async () => {
+    const day = 86_400_000;
+    const late = { lateAfterSeconds: 32 * 86_400, retentionDays: 120 };
+    feed.otlp(
+      'metrics',
+      numberMetric('dotmac.logins', [
+        [at - 40 * day, 1],
+        [at, 2],
+      ]),
+      1,
+      late,
+    );
+    feed.otlp('metrics', numberMetric('dotmac.logins', [[at - 41 * day, 3]]), 2);
+    feed.otlp('metrics', histogramMetric('h', [at - 40 * day, at]), 1, late);
+    feed.otlp('traces', spanRequest(['b7ad6b7169203331'], at), 1, { retentionDays: 7 });
+    feed.otlp('logs', logRequest(['hello'], at), 1, { retentionDays: 30 });
+    await pipeline.drain();
+    const samples = 'SELECT tenant, value, flags, retention_days AS days FROM samples ORDER BY value';
+    expect(await rowsOf(fixture.store, samples)).toEqual([
+      { tenant: 1, value: 1, flags: 4, days: 120 },
+      { tenant: 1, value: 2, flags: 0, days: 120 },
+      { tenant: 2, value: 3, flags: 0, days: 400 },
+    ]);
+    const histograms = 'SELECT flags, retention_days AS days FROM histograms ORDER BY time';
+    expect(await rowsOf(fixture.store, histograms)).toEqual([
+      { flags: 4, days: 120 },
+      { flags: 0, days: 120 },
+    ]);
+    expect(await one('SELECT retention_days AS days FROM spans')).toEqual({ days: 7 });
+    expect(await one('SELECT retention_days AS days FROM log_records')).toEqual({ days: 30 });
+  });
+});
+
+describe('disorder', () => {
+  test('inside a batch is counted without asking the tables, across batches by asking', async () => {
+    const asked: string[] = [];
+    await pipeline.close();
+    pipeline = open({
+      ...fixture.store,
+      query: (query, params, options) => {
+        asked.push(query.name);
+        return fixture.store.query(query, params, options);
+      },
+    });
+    const points = (...minutes: number[]) =>
+      numberMetric(
+        'dotmac.logins',
+        minutes.map((minute) => [at + minute * 60_000, minute]),
+      );
+    feed
+      .otlp('metrics', points(10, 11))
+      .otlp('metrics', points(0, 1))
+      .otlp('metrics', points(5, 11, 1, 5));
+    await pipeline.drain();
+    expect(asked.filter((name) => name === 'stored-points')).toEqual([]);
+    expect(total(await ledger(), 'metrics')).toEqual({ accepted: 8, logged: 8, duplicates: 3, stored: 5 });
+    feed.otlp('metrics', points(20)).otlp('metrics', points(3, 5, 15));
+    await pipeline.drain();
+    expect(asked.filter((name) => name === 'stored-points')).toHaveLength(1);
+    expect(total(await ledger(), 'metrics')).toEqual({ accepted: 12, logged: 12, duplicates: 4, stored: 8 });
+  });
+});
+
 describe('resends', () => {
   test('the same requests five times, also after reopening, are stored, rolled up and counted once', async () => {
     everything();

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { toHeaders } from '../log/envelope.ts';
+import { type Envelope, toHeaders } from '../log/envelope.ts';
 import type { Log, LogBatch, LogRecord } from '../log/port.ts';
 import {
   createOtlpDecoder,
@@ -63,10 +63,22 @@ export class BatchFeed {
     this.#records.push({ ...base, headers, payload });
   }
 
-  otlp(signal: OtlpSignal, request: unknown, tenant = 1): this {
+  otlp(
+    signal: OtlpSignal,
+    request: unknown,
+    tenant = 1,
+    limits: Pick<Envelope, 'retentionDays' | 'lateAfterSeconds'> = {},
+  ): this {
     const payload = encodeOtlp(signal, request);
     const counts = scanOtlp(signal, payload, timeBounds(receivedAt)).hours;
-    const envelope = { tenant: `t-${tenant}`, tenantNumber: tenant, signal, encoding: 'otlp' as const, receivedAt };
+    const envelope = {
+      tenant: `t-${tenant}`,
+      tenantNumber: tenant,
+      signal,
+      encoding: 'otlp' as const,
+      receivedAt,
+      ...limits,
+    };
     this.#push(toHeaders({ ...envelope, credential: 'key', batch: 'b', part: 0, parts: 1, counts }), payload);
     return this;
   }
