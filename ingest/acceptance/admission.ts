@@ -16,7 +16,7 @@ export interface Ticket {
 /**
  * Who may come in now. Asked once a request, as soon as its sender is known and before its body is read, so that refusing costs next to nothing.
  *
- * *Errors* `limits.request_bytes` (413); `limits.points_per_second`, `limits.bytes_per_second`, `limits.concurrent_requests` (429) and `ingest.overloaded` (503), retryable with `retryAfterSeconds`.
+ * *Errors* `limits.request_bytes` (413); `limits.points_per_second`, `limits.bytes_per_second`, `limits.concurrent_requests`, `limits.bytes_in_flight` (429) and `ingest.overloaded` (503), retryable with `retryAfterSeconds`.
  * *Bias* bytes in flight and memory are soft limits: a request that is let in may pass them by its own size, the next one is turned away. Alone at the door a request is always let in, so that
  * memory that is not given back cannot close it for good.
  */
@@ -35,10 +35,13 @@ export interface AdmissionDeps {
   now(): number;
 }
 
+/** One tenant's requests hold at most this part of the bytes in flight, a single request aside. */
+const tenantShare = 3;
+
 export function createAdmission(deps: AdmissionDeps): Admission {
   let held = 0;
   let inside = 0;
-  const running = new Map<string, number>();
+  const running = new Map<string, { requests: number; bytes: number }>();
   const rates = new TenantRates();
 
   return {
@@ -48,19 +51,24 @@ export function createAdmission(deps: AdmissionDeps): Admission {
       const limits = deps.limitsOf(tenant.id);
       if (declaredBytes > limits.requestBytes) throw tooLarge(limits.requestBytes);
       rates.check(tenant.id, limits, deps.now());
-      const concurrent = running.get(tenant.id) ?? 0;
-      if (concurrent >= limits.concurrentRequests) throw tooMany(limits.concurrentRequests);
+      const own = running.get(tenant.id) ?? { requests: 0, bytes: 0 };
+      if (own.requests >= limits.concurrentRequests) throw tooMany(limits.concurrentRequests);
       if (inside > 0 && (held + declaredBytes > deps.maxInFlightBytes || deps.memory.isOver())) throw overloaded();
+      // Also of what is only announced: senders that stall could otherwise hold the door for everybody.
+      const share = Math.floor(deps.maxInFlightBytes / tenantShare);
+      if (own.requests > 0 && own.bytes + declaredBytes > share) throw tooManyBytes(share);
       inside++;
-      running.set(tenant.id, concurrent + 1);
-      let own = declaredBytes;
+      own.requests++;
+      running.set(tenant.id, own);
+      let taken = 0;
       let left = false;
-      held += own;
       const hold = (bytes: number) => {
         if (left) return;
-        own += bytes;
+        taken += bytes;
+        own.bytes += bytes;
         held += bytes;
       };
+      hold(declaredBytes);
       return {
         received(bytes) {
           hold(bytes - declaredBytes);
@@ -70,11 +78,11 @@ export function createAdmission(deps: AdmissionDeps): Admission {
         leave() {
           if (left) return;
           left = true;
-          held -= own;
+          held -= taken;
+          own.bytes -= taken;
           inside--;
-          const others = (running.get(tenant.id) ?? 1) - 1;
-          if (others > 0) running.set(tenant.id, others);
-          else running.delete(tenant.id);
+          own.requests--;
+          if (own.requests === 0) running.delete(tenant.id);
         },
       };
     },
@@ -92,6 +100,15 @@ function overloaded(): AppError {
 function tooLarge(limit: number): AppError {
   return new AppError('limits.request_bytes', `one request may have ${limit} bytes`, {
     status: 413,
+    context: { limit },
+  });
+}
+
+function tooManyBytes(limit: number): AppError {
+  return new AppError('limits.bytes_in_flight', `requests of this tenant may hold ${limit} bytes at a time`, {
+    status: 429,
+    retryable: true,
+    retryAfterSeconds: 1,
     context: { limit },
   });
 }

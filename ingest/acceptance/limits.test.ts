@@ -208,6 +208,27 @@ test('the envelope says how long the tenant keeps the signal, and what is late u
   ]);
 });
 
+test('one tenant holds a third of the bytes in flight at most, a single request aside', () => {
+  const limits = { requestBytes: 1000, concurrentRequests: 10, pointsPerSecond: 1000, bytesPerSecond: 1000 };
+  const admission = createAdmission({
+    limitsOf: () => limits as never,
+    maxInFlightBytes: 900,
+    memory: { isOver: () => false },
+    now: () => 0,
+  });
+  const sender = (id: string) => ({ tenant: { id }, principal: {} }) as never;
+  const large = admission.enter(sender('a'), 500);
+  expect(() => admission.enter(sender('a'), 10)).toThrow(
+    expect.objectContaining({ code: 'limits.bytes_in_flight', status: 429 }),
+  );
+  admission.enter(sender('b'), 300);
+  expect(() => admission.enter(sender('b'), 1)).toThrow(expect.objectContaining({ code: 'limits.bytes_in_flight' }));
+  expect(() => admission.enter(sender('c'), 200)).toThrow(expect.objectContaining({ code: 'ingest.overloaded' }));
+  large.leave();
+  admission.enter(sender('a'), 200);
+  admission.enter(sender('a'), 100);
+});
+
 test('above its memory the process takes one request at a time, and more as soon as it has shrunk', () => {
   let rssBytes = 2000;
   const memory = createMemoryGuard({ maxBytes: 1000, sampleMs: 1_000_000, read: () => ({ rssBytes, heapBytes: 0 }) });

@@ -18,6 +18,8 @@ const inFlightMiB = 48;
 interface Door {
   readonly pulse: PulseProcess;
   readonly key: string;
+  /** Keys of three more tenants. */
+  readonly others: readonly string[];
   readonly size: 'short' | 'full';
   expect(what: string, found: unknown, wanted: unknown): void;
 }
@@ -43,6 +45,11 @@ export const doorBombs: FaultCheck = {
     const door: Door = {
       pulse,
       key: await createTenant(pulse, { id: 'bomber' }),
+      others: [
+        await createTenant(pulse, { id: 'other-a' }),
+        await createTenant(pulse, { id: 'other-b' }),
+        await createTenant(pulse, { id: 'other-c' }),
+      ],
       size: context.size,
       expect(what, found, wanted) {
         if (JSON.stringify(found) !== JSON.stringify(wanted))
@@ -94,7 +101,7 @@ const sendPoint = ({ pulse, key }: Door) =>
   sendOtlp(pulse.otlpHttp, key, encodePoints({ metric: 'm', timeMs: Date.now(), count: 1, series: () => 's' }));
 
 /** A valid request of 20 MiB and `more` bytes: one field that OTLP does not know. */
-function sendSized({ pulse, key }: Door, more: number) {
+function sendSized({ pulse, key: own }: Door, more: number, key = own) {
   const size = requestBytes + more;
   const body = Buffer.alloc(size);
   // Field 15, wire type 2, and a length of four bytes.
@@ -187,21 +194,26 @@ async function slowSenders(door: Door): Promise<void> {
   if (Date.now() - began > (timeoutSeconds + 5) * 1000) door.expect('slow senders', 'closed late', 'closed in time');
 }
 
-/** Half of two requests of the largest size is on its way: the next one does not fit and is turned away before its body is read; afterwards it is taken. */
+/** Two tenants announce requests of the largest size and stall: a third does not fit and is turned away before its body is read, one that stalls gets no second one, and afterwards all is taken. */
 async function overload(door: Door): Promise<void> {
-  const { pulse, key } = door;
-  const head = `POST /v1/metrics HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: application/x-protobuf\r\ncontent-length: ${requestBytes}\r\n\r\n`;
-  const holding = [openSlow(pulse.otlpHttp, head), openSlow(pulse.otlpHttp, head)];
+  const { pulse } = door;
+  const [first = '', second = '', third = ''] = door.others;
+  const head = (key: string) =>
+    `POST /v1/metrics HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: application/x-protobuf\r\ncontent-length: ${requestBytes}\r\n\r\n`;
+  const holding = [openSlow(pulse.otlpHttp, head(first)), openSlow(pulse.otlpHttp, head(second))];
   await sleep(300);
-  const refused = await sendSized(door, 0);
+  const refused = await sendSized(door, 0, third);
   door.expect('a request beyond what fits', [refused.status, refused.retryAfter], [503, '1']);
+  const point = encodePoints({ metric: 'm', timeMs: Date.now(), count: 1, series: () => 's' });
+  const greedy = await sendOtlp(pulse.otlpHttp, first, point);
+  door.expect('another one of a tenant that stalls', [greedy.status, greedy.retryAfter], [429, '1']);
   door.expect('a small request beside them', (await sendPoint(door)).status, 200);
   for (const { socket } of holding) socket.destroy();
   await Promise.all(holding.map(({ answer }) => answer));
-  let again = await sendSized(door, 0);
+  let again = await sendSized(door, 0, third);
   for (let attempt = 0; again.status === 503 && attempt < 20; attempt++) {
     await sleep(100);
-    again = await sendSized(door, 0);
+    again = await sendSized(door, 0, third);
   }
   door.expect('the same request afterwards', again.status, 200);
 }

@@ -48,6 +48,10 @@ const texts: Readonly<Record<string, ReasonText>> = {
     what: 'Too many requests at once',
     todo: 'Send through one collector with larger batches.',
   },
+  'limits.bytes_in_flight': {
+    what: 'Too many bytes at once',
+    todo: 'Standard exporters send again by themselves; send smaller batches one after the other.',
+  },
   'ingest.overloaded': {
     what: 'The platform was busy',
     todo: 'Nothing to do: standard exporters send again by themselves.',
