@@ -1,4 +1,5 @@
 import { malformed, type WireReader } from '../wire-reader.ts';
+import { elementBytes, type MeteredReader } from './metered-reader.ts';
 
 /** The stale marker: a NaN with these bits. *Source* remote-write 1.0 and 2.0, "Stale Markers". */
 export const staleNan = { high: 0x7ff00000, low: 2 } as const;
@@ -71,7 +72,7 @@ const readPlainUint32 = (reader: WireReader, end: number): number => reader.vari
 
 /** Reads a repeated scalar field, packed or not, after what `into` holds. */
 function readRepeated(
-  reader: WireReader,
+  reader: MeteredReader,
   tag: number,
   end: number,
   wire: number,
@@ -80,16 +81,19 @@ function readRepeated(
 ): void {
   if ((tag & 7) !== 2) {
     expectWire(reader, tag, wire);
+    reader.budget.take(elementBytes.number);
     into.push(read(reader, end));
     return;
   }
   const limit = reader.limit(end);
+  const least = wire === 1 ? 8 : 1;
+  reader.budget.take(((limit - reader.pos) / least) * elementBytes.number);
   while (reader.pos < limit) into.push(read(reader, limit));
 }
 
-export const readDoubles = (reader: WireReader, tag: number, end: number, into: number[]): void =>
+export const readDoubles = (reader: MeteredReader, tag: number, end: number, into: number[]): void =>
   readRepeated(reader, tag, end, 1, into, readPlainDouble);
-export const readUint32s = (reader: WireReader, tag: number, end: number, into: number[]): void =>
+export const readUint32s = (reader: MeteredReader, tag: number, end: number, into: number[]): void =>
   readRepeated(reader, tag, end, 0, into, readPlainUint32);
-export const readSint64s = (reader: WireReader, tag: number, end: number, into: number[]): void =>
+export const readSint64s = (reader: MeteredReader, tag: number, end: number, into: number[]): void =>
   readRepeated(reader, tag, end, 0, into, sint64);

@@ -1,7 +1,7 @@
-import { AppError } from '../../contract/index.ts';
 import type { TimeBounds } from '../port.ts';
 import { refusalOfTime } from '../time-bounds.ts';
 import { type CheckedLabels, checkLabels, describeSeries, labelValue } from './labels.ts';
+import type { ReadBudget } from './metered-reader.ts';
 import { type HistogramPoint, toHistogramPoint } from './native-histogram.ts';
 import {
   metricTypes,
@@ -49,13 +49,12 @@ export class Gatherer {
   readonly written = { samples: 0, histograms: 0, exemplars: 0 };
   readonly #version: RemoteWriteVersion;
   readonly #bounds: TimeBounds;
-  readonly #maxBytes: number;
-  #bytes = 0;
+  readonly #budget: ReadBudget;
 
-  constructor(version: RemoteWriteVersion, bounds: TimeBounds, maxBytes: number) {
+  constructor(version: RemoteWriteVersion, bounds: TimeBounds, budget: ReadBudget) {
     this.#version = version;
     this.#bounds = bounds;
-    this.#maxBytes = maxBytes;
+    this.#budget = budget;
   }
 
   add(sent: RemoteSeries): void {
@@ -69,7 +68,7 @@ export class Gatherer {
       this.reject('invalid_reference', Math.max(1, elements), null, 'a reference points outside the symbols');
       return;
     }
-    this.#account(textLength(labels) * Math.max(1, samples.length + histograms.length) + elements * 64);
+    this.#budget.take(textLength(labels) * Math.max(1, samples.length + histograms.length));
     const checked = checkLabels(labels, this.#version);
     if ('reason' in checked) {
       this.reject(checked.reason, Math.max(1, elements), labels, checked.why);
@@ -104,7 +103,7 @@ export class Gatherer {
       const tenant = labelValue(checked.labels, name);
       if (tenant !== undefined) this.tenantIds.add(tenant);
     }
-    this.#account(sent.help.length + unit.length);
+    this.#budget.take(sent.help.length + unit.length);
     const series: GatheredSeries = {
       ...checked,
       hasBound: labelValue(checked.labels, 'le') !== undefined,
@@ -150,7 +149,7 @@ export class Gatherer {
     if (series.histograms.length > 0) series.histogramsByTime ??= byTime(series.histograms);
     const other = series.histogramsByTime?.get(point.timeMs);
     if (other === undefined) {
-      this.#account(sizeOf(point));
+      this.#budget.take(sizeOf(point));
       series.histogramsByTime?.set(point.timeMs, point);
       series.histograms.push(point);
       if (sent.resetHint === hintGauge) series.isGaugeHistogram = true;
@@ -172,7 +171,7 @@ export class Gatherer {
       this.reject('exemplar_invalid', 1, labels, 'labels of an exemplar are empty or repeated');
       return;
     }
-    this.#account(textLength(exemplar.labels));
+    this.#budget.take(textLength(exemplar.labels));
     series.exemplars.push(exemplar);
   }
 
@@ -182,14 +181,6 @@ export class Gatherer {
     const reason = timeMs > this.#bounds.newestMs ? 'too_far_ahead' : 'too_old';
     this.reject(reason, 1, labels, `${timeMs} is outside ${this.#bounds.oldestMs}…${this.#bounds.newestMs} ms`);
     return false;
-  }
-
-  #account(bytes: number): void {
-    this.#bytes += bytes;
-    if (this.#bytes <= this.#maxBytes) return;
-    throw new AppError('remote_write.too_large', `the message stands for more than ${this.#maxBytes} bytes`, {
-      status: 413,
-    });
   }
 }
 

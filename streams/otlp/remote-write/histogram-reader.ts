@@ -1,4 +1,3 @@
-import type { WireReader } from '../wire-reader.ts';
 import {
   isStaleMarker,
   readDouble,
@@ -11,6 +10,7 @@ import {
   readUint32,
   readUint64,
 } from './fields.ts';
+import { elementBytes, type MeteredReader } from './metered-reader.ts';
 import type { BucketSide, RemoteHistogram } from './port.ts';
 
 /**
@@ -27,7 +27,8 @@ import type { BucketSide, RemoteHistogram } from './port.ts';
  * ```
  * *Source* prometheus/prompb/types.proto and prompb/io/prometheus/write/v2/types.proto.
  */
-export function readHistogram(reader: WireReader, end: number): RemoteHistogram {
+export function readHistogram(reader: MeteredReader, end: number): RemoteHistogram {
+  reader.budget.take(elementBytes.histogram);
   const histogram: RemoteHistogram = {
     timeMs: 0,
     startMs: 0,
@@ -53,7 +54,7 @@ export function readHistogram(reader: WireReader, end: number): RemoteHistogram 
   return histogram;
 }
 
-function readHead(reader: WireReader, tag: number, end: number, into: RemoteHistogram): boolean {
+function readHead(reader: MeteredReader, tag: number, end: number, into: RemoteHistogram): boolean {
   switch (tag >>> 3) {
     case 1:
       into.count = readUint64(reader, tag, end);
@@ -93,7 +94,7 @@ function readHead(reader: WireReader, tag: number, end: number, into: RemoteHist
   }
 }
 
-function readBuckets(reader: WireReader, tag: number, end: number, into: RemoteHistogram): void {
+function readBuckets(reader: MeteredReader, tag: number, end: number, into: RemoteHistogram): void {
   const field = tag >>> 3;
   if (field >= 8 && field <= 10) readSide(reader, tag, end, field - 8, into.negative);
   else if (field >= 11 && field <= 13) readSide(reader, tag, end, field - 11, into.positive);
@@ -101,13 +102,13 @@ function readBuckets(reader: WireReader, tag: number, end: number, into: RemoteH
   else reader.skip(tag, end);
 }
 
-function readSide(reader: WireReader, tag: number, end: number, part: number, side: BucketSide): void {
+function readSide(reader: MeteredReader, tag: number, end: number, part: number, side: BucketSide): void {
   if (part === 1) readSint64s(reader, tag, end, side.deltas);
   else if (part === 2) readDoubles(reader, tag, end, side.counts);
   else readSpan(reader, readLimit(reader, tag, end), side.spans);
 }
 
-function readSpan(reader: WireReader, end: number, into: number[]): void {
+function readSpan(reader: MeteredReader, end: number, into: number[]): void {
   let offset = 0;
   let length = 0;
   while (reader.pos < end) {
@@ -116,5 +117,6 @@ function readSpan(reader: WireReader, end: number, into: number[]): void {
     else if (tag >>> 3 === 2) length = readUint32(reader, tag, end);
     else reader.skip(tag, end);
   }
+  reader.budget.take(2 * elementBytes.number);
   into.push(offset, length);
 }

@@ -1,6 +1,7 @@
 import { AppError } from '../../contract/index.ts';
 import { type GatheredSeries, Gatherer } from './gatherer.ts';
 import { sampleKind, unitOf } from './kinds.ts';
+import { ReadBudget } from './metered-reader.ts';
 import { type MetricGroup, type SeriesPoints, writeMetrics } from './metrics-writer.ts';
 import type { HistogramPoint } from './native-histogram.ts';
 import type { EarlierBody, RemoteExemplar, RemoteSample, RemoteWriteOptions, RemoteWriteTranslation } from './port.ts';
@@ -48,10 +49,11 @@ export function translateRemoteWrite(bytes: Uint8Array, options: RemoteWriteOpti
 }
 
 function gather(body: EarlierBody, options: RemoteWriteOptions): Gatherer {
-  const gatherer = new Gatherer(body.version, options.bounds, options.maxBytes);
+  const budget = new ReadBudget(options.maxBytes);
+  const gatherer = new Gatherer(body.version, options.bounds, budget);
   const read = body.version === '1.0' ? readWriteRequest : readWriteV2Request;
   try {
-    read(body.bytes, (series) => gatherer.add(series));
+    read(body.bytes, budget, (series) => gatherer.add(series));
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'otlp.malformed') throw error;
     const name = body.version === '1.0' ? 'prometheus.WriteRequest' : 'io.prometheus.write.v2.Request';

@@ -1,7 +1,7 @@
 import { readString, StringCache } from '../attribute-reader.ts';
-import { WireReader } from '../wire-reader.ts';
 import { expectWire, isStaleMarker, readDouble, readInt64, readLimit, readMarkedDouble, readUint32 } from './fields.ts';
 import { readHistogram } from './histogram-reader.ts';
+import { elementBytes, MeteredReader, type ReadBudget } from './metered-reader.ts';
 import type { RemoteExemplar, RemoteHistogram, RemoteSample, RemoteSeries } from './port.ts';
 
 /**
@@ -18,8 +18,8 @@ import type { RemoteExemplar, RemoteHistogram, RemoteSample, RemoteSeries } from
  * ```
  * *Errors* `otlp.malformed` with the byte offset. *Source* prometheus/prompb/remote.proto.
  */
-export function readWriteRequest(bytes: Uint8Array, visit: (series: RemoteSeries) => void): void {
-  const reader = new WireReader(bytes);
+export function readWriteRequest(bytes: Uint8Array, budget: ReadBudget, visit: (series: RemoteSeries) => void): void {
+  const reader = new MeteredReader(bytes, budget);
   const strings = new StringCache(2048);
   while (reader.pos < reader.length) {
     const tag = reader.tag(reader.length);
@@ -29,7 +29,8 @@ export function readWriteRequest(bytes: Uint8Array, visit: (series: RemoteSeries
   }
 }
 
-function readSeries(reader: WireReader, end: number, strings: StringCache): RemoteSeries {
+function readSeries(reader: MeteredReader, end: number, strings: StringCache): RemoteSeries {
+  reader.budget.take(elementBytes.series);
   const labels: string[] = [];
   const samples: RemoteSample[] = [];
   const exemplars: RemoteExemplar[] = [];
@@ -46,7 +47,7 @@ function readSeries(reader: WireReader, end: number, strings: StringCache): Remo
   return { labels, samples, exemplars, histograms, type: 0, unit: '', help: '' };
 }
 
-function readLabel(reader: WireReader, end: number, strings: StringCache, into: string[]): void {
+function readLabel(reader: MeteredReader, end: number, strings: StringCache, into: string[]): void {
   let name = '';
   let value = '';
   while (reader.pos < end) {
@@ -59,10 +60,12 @@ function readLabel(reader: WireReader, end: number, strings: StringCache, into: 
       value = readString(reader, end, strings);
     } else reader.skip(tag, end);
   }
+  reader.budget.take(elementBytes.label);
   into.push(name, value);
 }
 
-function readSample(reader: WireReader, end: number): RemoteSample {
+function readSample(reader: MeteredReader, end: number): RemoteSample {
+  reader.budget.take(elementBytes.sample);
   let timeMs = 0;
   let value = 0;
   let isStale = false;
@@ -77,7 +80,8 @@ function readSample(reader: WireReader, end: number): RemoteSample {
   return { timeMs, startMs: 0, value, isStale };
 }
 
-function readExemplar(reader: WireReader, end: number, strings: StringCache): RemoteExemplar {
+function readExemplar(reader: MeteredReader, end: number, strings: StringCache): RemoteExemplar {
+  reader.budget.take(elementBytes.exemplar);
   const labels: string[] = [];
   let value = 0;
   let timeMs = 0;
@@ -91,7 +95,7 @@ function readExemplar(reader: WireReader, end: number, strings: StringCache): Re
   return { labels, value, timeMs, isBroken: false };
 }
 
-function checkMetadata(reader: WireReader, end: number): void {
+function checkMetadata(reader: MeteredReader, end: number): void {
   while (reader.pos < end) {
     const tag = reader.tag(end);
     const field = tag >>> 3;

@@ -1,4 +1,3 @@
-import { WireReader } from '../wire-reader.ts';
 import {
   isStaleMarker,
   readDouble,
@@ -9,6 +8,7 @@ import {
   readUint32s,
 } from './fields.ts';
 import { readHistogram } from './histogram-reader.ts';
+import { elementBytes, MeteredReader, type ReadBudget } from './metered-reader.ts';
 import type { RemoteExemplar, RemoteHistogram, RemoteSample, RemoteSeries } from './port.ts';
 
 /**
@@ -25,8 +25,8 @@ import type { RemoteExemplar, RemoteHistogram, RemoteSample, RemoteSeries } from
  * ```
  * *Errors* `otlp.malformed` with the byte offset. *Source* prometheus/prompb/io/prometheus/write/v2/types.proto, 2.0-rc.4.
  */
-export function readWriteV2Request(bytes: Uint8Array, visit: (series: RemoteSeries) => void): void {
-  const reader = new WireReader(bytes);
+export function readWriteV2Request(bytes: Uint8Array, budget: ReadBudget, visit: (series: RemoteSeries) => void): void {
+  const reader = new MeteredReader(bytes, budget);
   const symbols = readSymbols(reader);
   reader.pos = 0;
   while (reader.pos < reader.length) {
@@ -36,12 +36,13 @@ export function readWriteV2Request(bytes: Uint8Array, visit: (series: RemoteSeri
   }
 }
 
-function readSymbols(reader: WireReader): readonly string[] {
+function readSymbols(reader: MeteredReader): readonly string[] {
   const symbols: string[] = [];
   while (reader.pos < reader.length) {
     const tag = reader.tag(reader.length);
     if (tag >>> 3 === 4) {
       const limit = readLimit(reader, tag, reader.length);
+      reader.budget.take(elementBytes.symbol);
       symbols.push(reader.text(reader.pos, limit));
       reader.pos = limit;
     } else reader.skip(tag, reader.length);
@@ -67,7 +68,8 @@ interface Metadata {
   unit: number;
 }
 
-function readSeries(reader: WireReader, end: number, symbols: readonly string[]): RemoteSeries {
+function readSeries(reader: MeteredReader, end: number, symbols: readonly string[]): RemoteSeries {
+  reader.budget.take(elementBytes.series);
   const refs: number[] = [];
   const samples: RemoteSample[] = [];
   const exemplars: RemoteExemplar[] = [];
@@ -101,7 +103,8 @@ function readSeries(reader: WireReader, end: number, symbols: readonly string[])
   };
 }
 
-function readSample(reader: WireReader, end: number): RemoteSample {
+function readSample(reader: MeteredReader, end: number): RemoteSample {
+  reader.budget.take(elementBytes.sample);
   let timeMs = 0;
   let startMs = 0;
   let value = 0;
@@ -119,7 +122,8 @@ function readSample(reader: WireReader, end: number): RemoteSample {
   return { timeMs, startMs, value, isStale };
 }
 
-function readExemplar(reader: WireReader, end: number, symbols: readonly string[]): RemoteExemplar {
+function readExemplar(reader: MeteredReader, end: number, symbols: readonly string[]): RemoteExemplar {
+  reader.budget.take(elementBytes.exemplar);
   const refs: number[] = [];
   let value = 0;
   let timeMs = 0;
@@ -135,7 +139,7 @@ function readExemplar(reader: WireReader, end: number, symbols: readonly string[
   return { labels: labels ?? [], value, timeMs, isBroken: labels === null };
 }
 
-function readMetadata(reader: WireReader, end: number, into: Metadata): void {
+function readMetadata(reader: MeteredReader, end: number, into: Metadata): void {
   while (reader.pos < end) {
     const tag = reader.tag(end);
     const field = tag >>> 3;
