@@ -64,6 +64,19 @@ describe('a listener that others can reach', () => {
   });
 });
 
+test('origins come as a list or with commas between them, and must be origins', () => {
+  const of = (corsOrigins: unknown) => ServerConfig.parse({ corsOrigins }).corsOrigins;
+  expect(of('https://a.example, http://b.example:8080')).toEqual(['https://a.example', 'http://b.example:8080']);
+  expect(of(['*'])).toEqual(['*']);
+  expect(() => of('https://a.example/path')).toThrow('an origin such as');
+  expect(() => of('a.example')).toThrow();
+});
+
+test('headers may not have more time than the request that they are part of', () => {
+  const config = ServerConfig.parse({ headersTimeoutSeconds: 30, requestTimeoutSeconds: 20 });
+  expect(() => checkTransport(config)).toThrowError(expect.objectContaining({ field: 'server.headersTimeoutSeconds' }));
+});
+
 test('a variable that nothing reads is named instead of ignored in silence', () => {
   const environment = {
     PULSE_HTTP_PRT: '1',
