@@ -18,7 +18,7 @@ export interface SeriesEntry {
   /** `name@version` of the instrumentation scope. */
   readonly scope: string;
   readonly bounds: readonly number[];
-  /** Point attributes by name; resource attributes under `resource.NAME`. Values as strings. */
+  /** Point attributes by name; resource attributes under `resource.NAME`. Values as strings. Empty once `confirmed`: table `series` has them. */
   readonly attributes: ReadonlyMap<string, string>;
   /** 16 bytes: 128-bit hash of the canonical identity (attribute order does not matter). */
   readonly identity: Uint8Array;

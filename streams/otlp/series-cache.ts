@@ -1,7 +1,9 @@
 import type { ByteHash } from './byte-hash.ts';
 import type { SeriesEntry } from './port.ts';
 
-/** A series as the cache holds it. Its attributes are joined on demand, because most entries are never asked for them again once stored. */
+const none: ReadonlyMap<string, string> = new Map();
+
+/** A series as the cache holds it. Its attributes are joined on demand and let go once the store has them: they are most of an entry's memory. */
 export class CachedSeries implements SeriesEntry {
   readonly tenant: number;
   readonly metric: string;
@@ -12,10 +14,10 @@ export class CachedSeries implements SeriesEntry {
   readonly scope: string;
   readonly bounds: readonly number[];
   readonly identity: Uint8Array;
-  readonly #own: ReadonlyMap<string, string>;
-  readonly #shared: ReadonlyMap<string, string>;
+  #own: ReadonlyMap<string, string>;
+  #shared: ReadonlyMap<string, string>;
+  #confirmed = false;
   id: bigint;
-  confirmed = false;
   minTimeMs = Number.POSITIVE_INFINITY;
   maxTimeMs = Number.NEGATIVE_INFINITY;
   rangeBatch = -1;
@@ -43,6 +45,17 @@ export class CachedSeries implements SeriesEntry {
     this.#shared = attributes.shared;
     this.identity = identity;
     this.id = id;
+  }
+
+  get confirmed(): boolean {
+    return this.#confirmed;
+  }
+
+  set confirmed(value: boolean) {
+    this.#confirmed = value;
+    if (!value) return;
+    this.#own = none;
+    this.#shared = none;
   }
 
   get attributes(): ReadonlyMap<string, string> {

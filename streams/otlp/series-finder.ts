@@ -46,6 +46,9 @@ export class SeriesFinder {
   #resourceAttributes: ReadonlyMap<string, string> | null = null;
   #scope: MessagePart = nothing;
   #scopeParts: ScopeParts | null = null;
+  /** `name@version` and the prefixed attributes of resource and scope, which all new series under one scope share. */
+  #scopeName = '';
+  #shared: ReadonlyMap<string, string> = new Map();
   #names: WireReader = nothing.reader;
   #ranges: NameRanges = { nameStart: 0, nameEnd: 0, unitStart: 0, unitEnd: 0 };
   #header: MetricHeader = { kind: 'gauge', temporality: 0, monotonic: false };
@@ -141,8 +144,11 @@ export class SeriesFinder {
     const { strings } = this;
     const pointAttributes = readPart(attributes, (reader, end) => readAttributes(reader, end, attributesTag, strings));
     this.#resourceAttributes ??= readPart(this.#resource, (reader, end) => readAttributes(reader, end, 0x0a, strings));
-    this.#scopeParts ??= readPart(this.#scope, (reader, end) => readScope(reader, end, strings));
-    const { name: scopeName, version: scopeVersion, attributes: scopeAttributes } = this.#scopeParts;
+    const {
+      name: scopeName,
+      version: scopeVersion,
+      attributes: scopeAttributes,
+    } = this.#readScope(this.#resourceAttributes);
     const { nameStart, nameEnd, unitStart, unitEnd } = this.#ranges;
     const { kind, temporality, monotonic } = this.#header;
     const metric = strings.read(this.#names, nameStart, nameEnd);
@@ -152,7 +158,7 @@ export class SeriesFinder {
       temporality: temporality === 2 ? 'cumulative' : temporality === 1 ? 'delta' : '',
       monotonic,
       unit: strings.read(this.#names, unitStart, unitEnd),
-      bounds: [...bounds],
+      bounds: bounds.length === 0 ? bounds : [...bounds],
     } as const;
     const resourceAttributes = this.#resourceAttributes;
     const identified = {
@@ -168,16 +174,26 @@ export class SeriesFinder {
     const entry =
       known ??
       new CachedSeries(
-        { ...description, tenant: this.#tenant, scope: `${scopeName}@${scopeVersion}` },
-        { own: pointAttributes, shared: prefixed(resourceAttributes, scopeAttributes) },
+        { ...description, tenant: this.#tenant, scope: this.#scopeName },
+        { own: pointAttributes, shared: this.#shared },
         identity,
         seriesId(this.#hash(metric), identity),
       );
     this.#cache.put(this.#key, entry);
     return entry;
   }
+
+  #readScope(resourceAttributes: ReadonlyMap<string, string>): ScopeParts {
+    if (this.#scopeParts !== null) return this.#scopeParts;
+    const parts = readPart(this.#scope, (reader, end) => readScope(reader, end, this.strings));
+    this.#scopeName = `${parts.name}@${parts.version}`;
+    this.#shared = prefixed(resourceAttributes, parts.attributes);
+    this.#scopeParts = parts;
+    return parts;
+  }
 }
 
+/** Names of attributes as they stand in a series: `scope.NAME`, `resource.NAME`. */
 function prefixed(resource: ReadonlyMap<string, string>, scope: ReadonlyMap<string, string>): Map<string, string> {
   const shared = new Map<string, string>();
   for (const [name, value] of scope) shared.set(`scope.${name}`, value);
