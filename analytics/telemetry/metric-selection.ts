@@ -100,12 +100,35 @@ export interface SelectionReader {
 }
 
 export function createSelectionReader(elapsedMs: () => number): SelectionReader {
-  const remembered = new Map<string, { readonly until: number; readonly selection: Selection }>();
+  const remembered = new Map<string, { readonly readAt: number; readonly selection: Selection }>();
+  const refreshing = new Set<string>();
   let series = 0;
   const forget = (key: string): void => {
     series -= remembered.get(key)?.selection.seriesCount ?? 0;
     remembered.delete(key);
   };
+  async function look(key: string, reader: BoundedReader, request: SelectionRequest): Promise<Selection> {
+    const readAt = elapsedMs();
+    const selection = await readSelection(reader, request);
+    forget(key);
+    // An empty answer is not kept: whoever looks for a metric that is just beginning sees it with its first point.
+    if (selection.seriesCount === 0 || selection.seriesCount > rememberedSeriesMax / 4) return selection;
+    remembered.set(key, { readAt, selection });
+    series += selection.seriesCount;
+    for (const oldest of remembered.keys()) {
+      if (series <= rememberedSeriesMax && remembered.size <= 2_000) break;
+      forget(oldest);
+    }
+    return selection;
+  }
+  /** Looks again before the time is up, so that whoever reads steadily never waits; a failure shows at the next read that has to look itself. */
+  function refresh(key: string, reader: BoundedReader, request: SelectionRequest): void {
+    if (refreshing.has(key)) return;
+    refreshing.add(key);
+    look(key, reader, request)
+      .catch(() => undefined)
+      .finally(() => refreshing.delete(key));
+  }
   return {
     async select(reader, request) {
       const { names, operators, values } = request.conditions;
@@ -114,20 +137,10 @@ export function createSelectionReader(elapsedMs: () => number): SelectionReader 
         ...[names, operators, values],
       ]);
       const known = remembered.get(key);
-      if (known !== undefined && known.until > elapsedMs()) return known.selection;
-      forget(key);
-      const began = elapsedMs();
-      const selection = await readSelection(reader, request);
-      // An empty answer is not kept: whoever looks for a metric that is just beginning sees it with its first point.
-      if (selection.seriesCount === 0 || selection.seriesCount > rememberedSeriesMax / 4) return selection;
-      forget(key);
-      remembered.set(key, { until: began + rememberMs, selection });
-      series += selection.seriesCount;
-      for (const oldest of remembered.keys()) {
-        if (series <= rememberedSeriesMax && remembered.size <= 2_000) break;
-        forget(oldest);
-      }
-      return selection;
+      const age = known === undefined ? Number.POSITIVE_INFINITY : elapsedMs() - known.readAt;
+      if (known === undefined || age > rememberMs) return look(key, reader, request);
+      if (age > rememberMs / 2) refresh(key, reader, request);
+      return known.selection;
     },
   };
 }
