@@ -5,9 +5,12 @@ import { powerCut } from './c04-power-cut.ts';
 import { failingSync } from './c05-failing-sync.ts';
 import { damagedLog } from './c06-damaged-log.ts';
 import { fullDisk } from './c07-full-disk.ts';
+import { resend } from './c08-resend.ts';
 import { beyondTheWindow } from './c10-beyond-the-window.ts';
 import { damagedPart } from './c11-damaged-part.ts';
 import { poisonRecord } from './c12-poison-record.ts';
+import { lateEvents } from './c22-late-events.ts';
+import { counters } from './c24-counters.ts';
 import { forgedTenant } from './c28-forged-tenant.ts';
 import { noisyNeighbour } from './c41-noisy-neighbour.ts';
 import { seriesFlood } from './c42-series-flood.ts';
@@ -27,8 +30,11 @@ export const checks: readonly FaultCheck[] = [
   failingSync,
   damagedLog,
   fullDisk,
+  resend,
   beyondTheWindow,
   damagedPart,
+  lateEvents,
+  counters,
   forgedTenant,
   noisyNeighbour,
   seriesFlood,
