@@ -28,3 +28,15 @@ test('an identity holds until it is pruned, in bounded steps, and survives reope
   expect(identities.claim([claim('a', 11, 9000), claim('c', 12, 9000)])).toEqual(['first', 'duplicate']);
   await identities.close();
 });
+
+test('an event without a time of its own is the same event when it comes again with another time of receipt', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'pulse-identities-')), 'identities');
+  const identities = openUsageIdentities(path);
+  const received = (offset: number, time: string) => {
+    const one = claim('a', offset, 1000 + offset);
+    return { ...one, event: { ...one.event, time, timeOfReceipt: true as const } };
+  };
+  expect(identities.claim([received(0, '2026-11-21T12:00:00Z')])).toEqual(['first']);
+  expect(identities.claim([received(1, '2026-11-21T12:00:07Z')])).toEqual(['duplicate']);
+  await identities.close();
+});
