@@ -19,14 +19,15 @@ const freeBytes = 8 * 1024 * 1024;
 const grownBytesMax = (body: Uint8Array, maxBytes: number): number =>
   Math.min(maxBytes, Math.max(freeBytes, body.length * ratioMax));
 
-/** Whether a gzip body says that it grows less than it could: nearly all do. *Source* RFC 1952, ISIZE in the trailer. */
-function isHonest(name: string, body: Uint8Array, most: number): boolean {
-  if (name !== 'gzip' || body.length < 18) return false;
+/** How large a gzip body says it is; infinite when it says nothing harmless. *Source* RFC 1952, ISIZE in the trailer. */
+function claimedBytes(name: string, body: Uint8Array): number {
+  if (name !== 'gzip' || body.length < 18) return Number.POSITIVE_INFINITY;
   const claimed = new DataView(body.buffer, body.byteOffset + body.length - 4, 4).getUint32(0, true);
-  return claimed <= most && claimed <= body.length * honestRatio;
+  return claimed <= body.length * ratioMax ? claimed : Number.POSITIVE_INFINITY;
 }
 
-const honestRatio = 64;
+const isTooLarge = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+
 let queue: Promise<unknown> = Promise.resolve();
 
 /** Grows a body into nothing, to find a bomb out before memory is given to it. *Errors* `ERR_BUFFER_TOO_LARGE` beyond `most`, those of zlib. */
@@ -70,10 +71,19 @@ export async function decompress(
   try {
     const grow = (bytes: number) =>
       undo(body, { maxOutputLength: bytes, ...(name === 'gzip' ? { chunkSize: gunzipChunkBytes(body, bytes) } : {}) });
-    if (most > freeBytes && !isHonest(name, body, most)) await alone(() => measure(name, body, most));
+    const claimed = claimedBytes(name, body);
+    if (claimed <= most) {
+      const grown = await grow(Math.max(claimed, Math.min(freeBytes, most))).catch((error) => {
+        if (!isTooLarge(error)) throw error;
+        return null;
+      });
+      if (grown !== null) return grown;
+    }
+    // No claim, a wrong one, or several members, of which only the last one's size is known.
+    if (most > freeBytes) await alone(() => measure(name, body, most));
     return await grow(most);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+    if (isTooLarge(cause)) {
       throw new AppError('ingest.too_large', `the body is larger than ${most} bytes when decompressed`, {
         status: 413,
         cause,

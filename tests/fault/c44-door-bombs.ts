@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -155,7 +154,10 @@ function openSlow(base: string, head: string): SlowSender {
   socket.on('data', (chunk) => chunks.push(chunk));
   socket.on('error', () => {});
   socket.write(head);
-  const answer = once(socket, 'close').then(() => Buffer.concat(chunks).toString('latin1'));
+  // Not events.once: that fails on the reset of a connection whose answer is read already.
+  const answer = new Promise<string>((resolve) => {
+    socket.once('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+  });
   return { socket, answer };
 }
 
