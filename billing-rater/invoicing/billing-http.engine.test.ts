@@ -10,13 +10,16 @@ import { type Control, createControl } from 'streams/control';
 import { answerError } from 'streams/runtime';
 import { createChdbStore, type Store } from 'streams/store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { createClickHouseMeteringStore } from '../metering/clickhouse-metering-store.ts';
+import { createClickHouseQualityReader } from '../metering/clickhouse-quality-reader.ts';
 import { createClickHouseUsageReader } from '../metering/clickhouse-usage-reader.ts';
 import { runMetering } from '../metering/metering-job.ts';
 import { sampleRateCards } from '../rating/index.ts';
 import { createSubscriptionReader } from './control-subscription-reader.ts';
 import { invoiceRoutes, usageRoutes } from './http.ts';
 import { createInvoiceService } from './invoice-service.ts';
+import { qualityRoutes } from './quality-http.ts';
 import { rateCardRoutes } from './rate-card-http.ts';
 import { createRateCardStore } from './rate-card-store.ts';
 import { reconciliationRoutes } from './reconciliation-http.ts';
@@ -121,6 +124,8 @@ async function fill(tenant: number): Promise<void> {
   }
 }
 
+const rowsOf = (sql: string) =>
+  store.query({ name: 'ad-hoc', sql, params: z.object({}), row: z.object({ n: z.number() }) }, {});
 const storedPositions = async () => [{ partition: 0, next }];
 const meter = () =>
   runMetering({ store: createClickHouseMeteringStore(store), storedPositions, now: clock.now, chunkHours: 100 });
@@ -152,6 +157,7 @@ beforeAll(async () => {
   app.register(accessPlugin({ access: { authenticate: async (token) => principals[token] ?? null }, tenants }));
   app.register(invoiceRoutes({ invoices, tenants }));
   app.register(usageRoutes({ invoices, tenants }));
+  app.register(qualityRoutes({ quality: createClickHouseQualityReader(store), now: clock.now }));
   app.register(rateCardRoutes({ rateCards }));
   app.register(
     reconciliationRoutes({
@@ -345,5 +351,65 @@ describe('billing over HTTP', () => {
     unreadable = true;
     expect(await get(url, 'operator')).toMatchObject({ status: 503, body: { code: 'billing.ledger_unreadable' } });
     unreadable = false;
+  });
+});
+
+describe('quality of usage', () => {
+  test('conflicts show both contents and what differs, page by page, and are counted with their meter; other tenants see none', async () => {
+    const tenant = Number((await rowsOf('SELECT min(tenant) AS n FROM usage_events'))[0]?.n);
+    for (const [id, value, at] of [
+      ['a', '1', '2026-11-01T00:00:01.000Z'],
+      ['unknown', '2', '2026-11-02T00:00:00.000Z'],
+    ] as const) {
+      const payload = {
+        type: 'api_calls',
+        source: '/isp',
+        id,
+        subject: 'portal',
+        time: at,
+        value,
+        attributes: { x: '1' },
+      };
+      await store.execute(
+        `INSERT INTO usage_conflicts (tenant, source, id, received, payload, partition, offset)
+         SELECT {tenant:UInt32}, '/isp', {id:String}, toDateTime64('2026-11-20 10:00:00.5', 3, 'UTC'), {payload:String}, 0, 7`,
+        { tenant, id, payload: JSON.stringify(payload) },
+      );
+    }
+    const first = await get('/api/v1/plugins/usage-events/conflicts?start=2026-11-20T00:00:00Z&limit=1');
+    expect(first.body.items).toEqual([
+      {
+        source: '/isp',
+        id: 'a',
+        receivedAt: '2026-11-20T10:00:00.500Z',
+        kept: {
+          type: 'api_calls',
+          subject: 'portal',
+          time: '2026-11-01T00:00:01.000Z',
+          value: '150000',
+          attributes: {},
+        },
+        sent: {
+          type: 'api_calls',
+          subject: 'portal',
+          time: '2026-11-01T00:00:01.000Z',
+          value: '1',
+          attributes: { x: '1' },
+        },
+        differs: ['data.value', 'data.x'],
+      },
+    ]);
+    const second = await get(
+      `/api/v1/plugins/usage-events/conflicts?start=2026-11-20T00:00:00Z&limit=1&cursor=${first.body.nextCursor}`,
+    );
+    expect([second.body.items[0].kept, second.body.nextCursor]).toEqual([null, null]);
+    expect((await get('/api/v1/plugins/usage-events/conflicts?end=2026-11-20T00:00:00Z')).body.items).toEqual([]);
+    expect((await get('/api/v1/plugins/usage-events/conflicts?tenant=isp-beta', 'operator')).body.items).toEqual([]);
+    expect((await get('/api/v1/plugins/usage-events/conflicts?tenant=isp-beta')).status).toBe(403);
+    const { body } = await get('/api/v1/billing/usage/quality?period=2026-11');
+    const meter = (key: string) => body.meters.find((one: { meter: string }) => one.meter === key);
+    expect(meter('api_calls')).toMatchObject({ conflicts: 2, late: 0, resets: null });
+    expect(meter('active_customers')).toMatchObject({ conflicts: null, resets: null, gaps: 0 });
+    expect((await get('/api/v1/billing/usage/quality', 'operator')).body.code).toBe('billing.tenant_required');
   });
 });

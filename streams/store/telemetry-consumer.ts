@@ -31,7 +31,7 @@ const touchedToken = defineQuery({
   row: z.object({ written: z.number() }),
 });
 
-/** How long usage identities are kept after their event was received, and how many are forgotten a batch at most. */
+/** How long usage identities are kept after their event was received, and how many are forgotten a batch at least. */
 const identityMs = 33 * 86_400_000;
 const pruneLimit = 1000;
 
@@ -177,7 +177,8 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     }
     for (const { signal, tenant, hour } of entries) if (signal !== 'events') touched[signal].add(tenant, hour);
     await insertBlocks(batch, verdicts, insertToken);
-    identities.prune(options.clock.now() - identityMs, pruneLimit);
+    // Faster than identities come, so that those past their time never pile up.
+    identities.prune(options.clock.now() - identityMs, Math.max(pruneLimit, 2 * batch.events.length));
     for (const letter of batch.deadLetters) {
       const { topic, partition, offset } = letter.record;
       options.logger.warn({ code: letter.code, topic, partition, offset, tenant: letter.tenant }, 'dead letter');

@@ -24,6 +24,7 @@ const meterNames: Readonly<Record<string, string>> = {
   payments: 'Payment transactions',
   ai_calls: 'AI calls',
   bandwidth_p95: 'Bandwidth, 95th percentile',
+  network_bytes: 'Network traffic',
   plugin_calls: 'Plugin calls',
 };
 
