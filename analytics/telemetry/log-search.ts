@@ -4,7 +4,7 @@ import { parseFilters } from './attribute-filters.ts';
 import { logsQueryOf } from './queries.ts';
 import type { BoundedReader } from './query-gate.ts';
 import type { Instants } from './range-plan.ts';
-import { fromCursor, type LogPage, toCursor } from './records.ts';
+import { fromCursor, type LogPage, toCursor, withScope } from './records.ts';
 import { withConditions } from './statement-variants.ts';
 
 /** What a log search asks for besides time and page. */
@@ -131,7 +131,7 @@ export async function readLogs(
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   return {
-    items: shown.map(({ nanos: _, identity: __, ...record }) => record),
+    items: shown.map(({ nanos: _, identity: __, ...record }) => withScope(record)),
     nextCursor: rows.length > page.limit && last !== undefined ? toCursor([last.nanos, last.identity]) : null,
   };
 }

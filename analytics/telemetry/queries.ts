@@ -14,6 +14,13 @@ export const countsQuery = defineQuery({
 });
 
 const attributes = z.record(z.string(), z.string());
+const scope = {
+  scopeName: z.string(),
+  scopeVersion: z.string(),
+  scopeAttributes: attributes,
+  scopeSchemaUrl: z.string(),
+  resourceSchemaUrl: z.string(),
+};
 
 /** See `sql/trace.sql`. */
 export const traceQuery = defineQuery({
@@ -33,8 +40,14 @@ export const traceQuery = defineQuery({
     statusMessage: z.string(),
     attributes,
     resource: attributes,
-    events: z.array(z.tuple([z.string(), z.string(), attributes])),
-    links: z.array(z.tuple([z.string(), z.string(), attributes])),
+    flags: count,
+    traceState: z.string(),
+    ...scope,
+    droppedAttributes: count,
+    droppedEvents: count,
+    droppedLinks: count,
+    events: z.array(z.tuple([z.string(), z.string(), attributes, count])),
+    links: z.array(z.tuple([z.string(), z.string(), attributes, z.string(), count, count])),
   }),
 });
 
@@ -68,6 +81,11 @@ export const logsQuery = defineQuery({
     spanId: z.string(),
     attributes,
     resource: attributes,
+    flags: count,
+    eventName: z.string(),
+    droppedAttributes: count,
+    ...scope,
+    observedTime: z.string().nullable(),
     nanos: z.string(),
     identity: z.string(),
   }),

@@ -2,7 +2,7 @@ import { AppError } from 'streams/contract';
 import type { z } from 'zod';
 import { deadLettersQuery, traceQuery } from './queries.ts';
 import type { BoundedReader } from './query-gate.ts';
-import { type DeadLetterPage, fromCursor, type Trace, toCursor } from './records.ts';
+import { type DeadLetterPage, fromCursor, type Trace, toCursor, withScope } from './records.ts';
 import { inTreeOrder } from './span-tree.ts';
 
 const spansMax = 10_000;
@@ -42,10 +42,22 @@ export async function readTrace(
     traceId: traceId.toLowerCase(),
     truncated: rows.length > spansMax,
     spans: inTreeOrder(rows.slice(0, spansMax)).map(({ tenantNumber, traceId: _, events, links, ...span }) => ({
-      ...span,
+      ...withScope(span),
       tenant: tenantIdOf(tenantNumber),
-      events: events.map(([name, timeUnixNano, attributes]) => ({ name, timeUnixNano, attributes })),
-      links: links.map(([linkedTrace, spanId, attributes]) => ({ traceId: linkedTrace, spanId, attributes })),
+      events: events.map(([name, timeUnixNano, attributes, droppedAttributes]) => ({
+        name,
+        timeUnixNano,
+        attributes,
+        droppedAttributes,
+      })),
+      links: links.map(([linkedTrace, spanId, attributes, traceState, flags, droppedAttributes]) => ({
+        traceId: linkedTrace,
+        spanId,
+        attributes,
+        traceState,
+        flags,
+        droppedAttributes,
+      })),
     })),
   };
 }

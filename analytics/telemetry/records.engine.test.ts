@@ -119,6 +119,10 @@ describe('log records', () => {
       spanId: '',
       attributes: {},
       resource: { host: 'h1' },
+      observedTime: null,
+      eventName: '',
+      ...{ flags: 0, droppedAttributes: 0, resourceSchemaUrl: '' },
+      scope: { name: '', version: '', attributes: {}, schemaUrl: '' },
     });
     expect((await server.get<List>(2, 'logs', range)).body.items).toEqual([]);
     expect((await list('services')).items).toEqual([
@@ -195,8 +199,15 @@ describe('traces', () => {
       parentSpanId: child,
       durationNanos: '5000000',
       start: '2026-11-02T00:00:00.020000000Z',
-      events: [{ name: 'retry', timeUnixNano: `${t0}000000`, attributes: { n: '1' } }],
-      links: [{ traceId: second, spanId: '0a0b0c0d0e0f0102', attributes: { kind: 'follows' } }],
+      events: [{ name: 'retry', timeUnixNano: `${t0}000000`, attributes: { n: '1' }, droppedAttributes: 0 }],
+      links: [
+        {
+          traceId: second,
+          spanId: '0a0b0c0d0e0f0102',
+          attributes: { kind: 'follows' },
+          ...{ traceState: '', flags: 0, droppedAttributes: 0 },
+        },
+      ],
     });
     expect((await server.get(2, `traces/${first}`)).status).toBe(404);
     expect((await server.get(1, `traces/${'0'.repeat(32)}`)).status).toBe(404);
@@ -233,6 +244,52 @@ describe('traces', () => {
     expect(asLines.body).toEqual([...page.items, ...next.items]);
     expect((await server.get<List>(2, 'traces', range)).body.items).toEqual([]);
   });
+});
+
+test('what senders left out, flags, schema URLs, scopes and observed times are shown', async () => {
+  const trace = '0102030405060708090a0b0c0d0e0fff';
+  const at = `fromUnixTimestamp64Milli(${t0 + 90_000})`;
+  const scope = { name: 'lib', version: '2', attributes: { s: '3' }, schemaUrl: 's-url' };
+  const scopeColumns = ['ScopeName', 'ScopeVersion', 'ScopeAttributes', 'ScopeSchemaUrl', 'ResourceSchemaUrl'];
+  const scopeValues = "'lib', '2', map('s','3'), 's-url', 'r-url'";
+  await insertRows(
+    store,
+    'spans',
+    [
+      ...['tenant', 'Timestamp', 'TraceId', 'SpanId', 'Flags', 'TraceState', 'DroppedAttributes', 'DroppedEvents'],
+      ...['DroppedLinks', '`Events.Name`', '`Events.Timestamp`', '`Events.Attributes`', '`Events.DroppedAttributes`'],
+      ...['`Links.TraceId`', '`Links.SpanId`', '`Links.TraceState`', '`Links.Attributes`', '`Links.DroppedAttributes`'],
+      ...['`Links.Flags`', 'retention_days', ...scopeColumns],
+    ],
+    [
+      `(2, ${at}, unhex('${trace}'), unhex('0102030405060708'), 769, 'a=b', 1, 2, 4294967295, ['e'], [toDateTime64(1, 9, 'UTC')], [map('n','1')], [5], ['${trace}'], ['0a0b0c0d0e0f0102'], ['c=d'], [map('k','v')], [6], [7], 4000, ${scopeValues})`,
+    ],
+  );
+  await insertRows(
+    store,
+    'log_records',
+    [
+      ...['tenant', 'Timestamp', 'hash', 'TraceFlags', 'EventName', 'DroppedAttributes', 'ObservedTimestamp'],
+      ...['retention_days', ...scopeColumns],
+    ],
+    [`(2, ${at}, 1, 1, 'login', 8, fromUnixTimestamp64Nano(${t0}000009), 4000, ${scopeValues})`],
+  );
+  const whole = await server.get<{ spans: unknown[] }>(2, `traces/${trace}`);
+  expect(whole.body.spans).toMatchObject([
+    {
+      ...{ flags: 769, traceState: 'a=b', droppedAttributes: 1, droppedEvents: 2, droppedLinks: 4_294_967_295 },
+      ...{ scope, resourceSchemaUrl: 'r-url' },
+      events: [{ name: 'e', attributes: { n: '1' }, droppedAttributes: 5 }],
+      links: [{ traceId: trace, traceState: 'c=d', flags: 7, droppedAttributes: 6, attributes: { k: 'v' } }],
+    },
+  ]);
+  const later = { start: iso(t0 + 60_000), end: iso(t0 + 120_000) };
+  expect((await server.get<List>(2, 'logs', later)).body.items).toMatchObject([
+    {
+      ...{ flags: 1, eventName: 'login', droppedAttributes: 8, scope, resourceSchemaUrl: 'r-url' },
+      observedTime: '2026-11-02T00:00:00.000000009Z',
+    },
+  ]);
 });
 
 test('records that could not be stored are the tenant’s own, all for the operator', async () => {

@@ -3,7 +3,29 @@ import { z } from 'zod';
 
 const attributes = z.record(z.string(), z.string());
 
-/** A span as the trace answer shows it. *Units* `durationNanos` nanoseconds as a string, because it may exceed 2^53. */
+/** Who made a record inside its process, and by which version of the conventions. */
+const Origin = {
+  resource: attributes,
+  resourceSchemaUrl: z.string(),
+  scope: z.object({ name: z.string(), version: z.string(), attributes, schemaUrl: z.string() }),
+};
+
+/** Columns of a record's origin as the engine returns them. */
+interface OriginRow {
+  readonly scopeName: string;
+  readonly scopeVersion: string;
+  readonly scopeAttributes: Record<string, string>;
+  readonly scopeSchemaUrl: string;
+}
+
+/** Puts the columns of a scope into one object. */
+export function withScope<T extends OriginRow>(row: T) {
+  const { scopeName, scopeVersion, scopeAttributes, scopeSchemaUrl, ...rest } = row;
+  const scope = { name: scopeName, version: scopeVersion, attributes: scopeAttributes, schemaUrl: scopeSchemaUrl };
+  return { ...rest, scope };
+}
+
+/** A span as the trace answer shows it; `dropped…` count what its sender left out. *Units* `durationNanos` nanoseconds as a string, because it may exceed 2^53. */
 export const SpanView = z.object({
   tenant: TenantId.nullable(),
   spanId: z.string(),
@@ -16,22 +38,41 @@ export const SpanView = z.object({
   statusCode: z.string(),
   statusMessage: z.string(),
   attributes,
-  resource: attributes,
-  events: z.array(z.object({ name: z.string(), timeUnixNano: z.string(), attributes })),
-  links: z.array(z.object({ traceId: z.string(), spanId: z.string(), attributes })),
+  ...Origin,
+  flags: z.number(),
+  traceState: z.string(),
+  droppedAttributes: z.number(),
+  droppedEvents: z.number(),
+  droppedLinks: z.number(),
+  events: z.array(z.object({ name: z.string(), timeUnixNano: z.string(), attributes, droppedAttributes: z.number() })),
+  links: z.array(
+    z.object({
+      traceId: z.string(),
+      spanId: z.string(),
+      attributes,
+      traceState: z.string(),
+      flags: z.number(),
+      droppedAttributes: z.number(),
+    }),
+  ),
 });
 export const Trace = z.object({ traceId: z.string(), spans: z.array(SpanView), truncated: z.boolean() });
 
+/** A log record as a list shows it. `time` is its own time or else the observed one, `observedTime` null when its sender did not say. */
 export const LogRecordView = z.object({
   time: z.string(),
+  observedTime: z.string().nullable(),
   severityText: z.string(),
   severityNumber: z.number(),
   service: z.string(),
   body: z.string(),
   traceId: z.string(),
   spanId: z.string(),
+  flags: z.number(),
+  eventName: z.string(),
   attributes,
-  resource: attributes,
+  droppedAttributes: z.number(),
+  ...Origin,
 });
 export const LogPage = pageOf(LogRecordView);
 

@@ -9,7 +9,10 @@ WITH
 SELECT concat(formatDateTime(Timestamp, '%Y-%m-%dT%H:%i:%S', 'UTC'), '.', leftPad(toString(toUnixTimestamp64Nano(Timestamp) % 1000000000), 9, '0'), 'Z') AS time,
   SeverityText AS severityText, toFloat64(SeverityNumber) AS severityNumber, ServiceName AS service, Body AS body,
   if(TraceId = toFixedString('', 16), '', lower(hex(TraceId))) AS traceId, if(SpanId = toFixedString('', 8), '', lower(hex(SpanId))) AS spanId,
-  LogAttributes AS attributes, ResourceAttributes AS resource, toString(toUnixTimestamp64Nano(Timestamp)) AS nanos, toString(hash) AS identity
+  LogAttributes AS attributes, ResourceAttributes AS resource, TraceFlags AS flags, EventName AS eventName, DroppedAttributes AS droppedAttributes,
+  ScopeName AS scopeName, ScopeVersion AS scopeVersion, ScopeAttributes AS scopeAttributes, ScopeSchemaUrl AS scopeSchemaUrl, ResourceSchemaUrl AS resourceSchemaUrl,
+  if(toUnixTimestamp64Nano(ObservedTimestamp) = 0, NULL, concat(formatDateTime(ObservedTimestamp, '%Y-%m-%dT%H:%i:%S', 'UTC'), '.', leftPad(toString(toUnixTimestamp64Nano(ObservedTimestamp) % 1000000000), 9, '0'), 'Z')) AS observedTime,
+  toString(toUnixTimestamp64Nano(Timestamp)) AS nanos, toString(hash) AS identity
 FROM log_records FINAL
 WHERE tenant = {tenant:UInt32}
   AND toStartOfHour(Timestamp) >= toStartOfHour(lo) AND toStartOfHour(Timestamp) <= toStartOfHour(hi) AND Timestamp >= lo AND Timestamp < hi
