@@ -1,4 +1,5 @@
 import cors from '@fastify/cors';
+import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Histogram } from 'prom-client';
 import { z } from 'zod';
 import { accessPlugin } from '../access/index.ts';
@@ -154,10 +155,28 @@ function createGateway(process: HttpProcess, services: Services, transport: { re
       listening = false;
       transport.tls?.stop();
       await Promise.all([
-        services.otlpHttp.close(),
-        services.http.close(),
+        drainApp(services.otlpHttp),
+        drainApp(services.http),
         ...services.listeners.map((listener) => listener.drain()),
       ]);
     },
   };
+}
+
+/** Requests in hand may take so long; whoever is not done then, such as a sender that has stopped in the middle of its body, is cut off unanswered. */
+const drainMs = 20_000;
+const idleEveryMs = 50;
+
+/** Closes an application: requests in hand are answered first. A connection that is busy when this begins falls idle later and would stay open for its whole keep-alive time: it is closed then. */
+async function drainApp(app: FastifyInstance): Promise<void> {
+  const deadline = performance.now() + drainMs;
+  const timer = setInterval(() => {
+    if (performance.now() > deadline) app.server.closeAllConnections();
+    else app.server.closeIdleConnections();
+  }, idleEveryMs);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(timer);
+  }
 }

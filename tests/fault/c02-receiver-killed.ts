@@ -26,7 +26,7 @@ export const receiverKilled: FaultCheck = {
   title: 'SIGKILL of the server under load',
   guarantee: 'every acknowledged record is stored exactly once, roll-ups included',
   async run(context) {
-    const kills = context.size === 'full' ? 200 : 4;
+    const kills = context.size === 'full' ? 200 : 3;
     const dataDir = join(context.dir, 'data');
     const ledgerFile = join(context.dir, 'ledger');
     let progress = context.resumed as Progress | null;
@@ -105,7 +105,7 @@ async function loadUntilKilled(pulse: PulseProcess, load: Load & { readonly data
     }
   };
   const senders = Promise.all(Array.from({ length: concurrency }, sender));
-  await sleep(100 + Math.random() * 300);
+  await sleep(50 + Math.random() * 300);
   if (progress.kills % 2 === 0) await logGrowth(load.dataDir);
   await pulse.kill();
   stop.abort();

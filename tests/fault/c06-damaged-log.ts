@@ -33,7 +33,7 @@ export const damagedLog: FaultCheck = {
     const folder = join('decisions', '0');
     const names = (await readdir(join(original, folder))).filter((name) => name.endsWith('.segment')).sort();
     const [oldest = '', newest = ''] = [names[0], names.at(-1)];
-    const step = context.size === 'full' ? 1 : 9;
+    const step = context.size === 'full' ? 1 : 25;
     const damages: { readonly segment: string; readonly damage: Damage }[] = [
       ...cuts((await readFile(join(original, folder, newest))).length, step).map((damage) => ({
         segment: newest,

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CheckContext, CheckOutcome, CheckSize, FaultCheck } from './check.ts';
+import { unmountBelow } from './small-disk.ts';
 import { writeSynced } from './synced-file.ts';
 
 /** How a run of a check ended; `unfinished` goes on at the next run. */
@@ -29,6 +30,7 @@ export async function runCheck(check: FaultCheck, options: RunOptions): Promise<
   const dir = join(options.home, 'run');
   const stateFile = join(options.home, 'state.json');
   const resumed = readState(stateFile, options.size);
+  if (resumed === null) unmountBelow(dir);
   if (resumed === null) rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   const context: CheckContext = {

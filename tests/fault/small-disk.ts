@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A file system of its own, a few MiB large, that can be filled and emptied. */
@@ -38,4 +38,18 @@ export function mountSmallDisk(dir: string, sizeMiB: number): SmallDisk | null {
     free: () => rmSync(ballast, { force: true }),
     remove: () => void spawnSync('umount', ['-l', dir], { stdio: 'ignore' }),
   };
+}
+
+/** Unmounts what an interrupted run left mounted below a folder, so that the folder can be removed. */
+export function unmountBelow(dir: string): void {
+  let mounts: string;
+  try {
+    mounts = readFileSync('/proc/mounts', 'utf8');
+  } catch {
+    return;
+  }
+  for (const line of mounts.split('\n')) {
+    const path = line.split(' ')[1] ?? '';
+    if (path.startsWith(`${dir}/`)) spawnSync('umount', ['-l', path], { stdio: 'ignore' });
+  }
 }
