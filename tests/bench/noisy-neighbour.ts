@@ -4,8 +4,10 @@ import { percentile } from '../fault/otlp-points.ts';
 import { startPulse } from '../pulse-process.ts';
 import { type BenchResult, summarise } from './results.ts';
 
-const rounds = 8;
+const rounds = 6;
 const seconds = 6;
+/** What was saved up is spent, and what came with the window before is stored, before the clock runs. */
+const settleSeconds = 3;
 
 /** p95 of a quiet tenant's requests while another one sends ten times its limit, ÷ alone. Windows of both interleave, their order changes from round to round. */
 export async function noisyNeighbour(): Promise<BenchResult[]> {
@@ -19,6 +21,7 @@ export async function noisyNeighbour(): Promise<BenchResult[]> {
     for (let round = 0; round < rounds; round += 1) {
       for (const isNoisy of round % 2 === 0 ? [false, true] : [true, false]) {
         if (isNoisy) await spendBurst(neighbours);
+        await runWindow(neighbours, settleSeconds, isNoisy);
         const { quietMs, quietErrors, noisy, seconds: took } = await runWindow(neighbours, seconds, isNoisy);
         const mistakes = [...quietErrors, ...noisy.others];
         if (mistakes.length > 0) throw new Error(`refused: ${mistakes.slice(0, 3).join(', ')}`);
