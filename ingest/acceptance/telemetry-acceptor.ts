@@ -9,6 +9,8 @@ import type { SeriesCensus } from './series-census.ts';
 
 /** Above this a request becomes several records of the log. *Source* architecture §3.2: 1 MiB, topics allow 4 MiB. */
 const partBytesMax = 1024 * 1024;
+/** Payload of a record that travels compressed as its sender made it, within {@link partBytesMax}: what the log takes, with room for key and headers. */
+const packedPartBytesMax = 3.5 * 1024 * 1024;
 
 export interface Sender {
   readonly tenant: TenantRecord;
@@ -62,7 +64,9 @@ export function createTelemetryAcceptor(deps: {
       deps.admission.charge(sender, scan.records + rejected, payload.length);
       if (scan.records > 0) {
         const kept = scan.cut.length === 0 ? payload : filterOtlp(signal, payload, scan.cut);
-        const parts = partsOf(signal, kept, bounds, scan.hours);
+        // A log record's identity contains its part: the same records must split alike however they were compressed.
+        const isPacked = signal !== 'logs' && kept === payload && packed !== undefined && packed.length <= partBytesMax;
+        const parts = partsOf(signal, kept, bounds, scan.hours, isPacked ? packedPartBytesMax : partBytesMax);
         const batch = randomUUID();
         await deps.log.append(
           'telemetry',
@@ -116,8 +120,14 @@ interface Part {
   readonly hours: readonly HourCount[];
 }
 
-function partsOf(signal: OtlpSignal, payload: Uint8Array, bounds: TimeBounds, hours: readonly HourCount[]): Part[] {
-  const pieces = splitOtlp(signal, payload, partBytesMax);
+function partsOf(
+  signal: OtlpSignal,
+  payload: Uint8Array,
+  bounds: TimeBounds,
+  hours: readonly HourCount[],
+  wholeBytesMax: number,
+): Part[] {
+  const pieces = payload.length <= wholeBytesMax ? [payload] : splitOtlp(signal, payload, partBytesMax);
   if (pieces.length === 1) return [{ bytes: payload, hours }];
   // Each record of the log carries the counts of its own piece: the ledger compares record by record.
   return pieces

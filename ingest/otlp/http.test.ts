@@ -145,6 +145,33 @@ test('a log that fails is 503 with Retry-After, never 500, whatever it throws', 
   }
 });
 
+test('what came compressed travels as it came and whole; logs, whose identity knows their part, split alike either way', async () => {
+  const points = encodeOtlp('metrics', gauge(Array.from({ length: 60_000 }, (_, index) => receivedAtMs - index)));
+  const logRecords = Array.from({ length: 25 }, () => ({
+    timeUnixNano: nanos(receivedAtMs),
+    body: { stringValue: 'x'.repeat(100_000) },
+  }));
+  const logs = encodeOtlp('logs', { resourceLogs: [{ scopeLogs: [{ logRecords }] }] });
+  expect(points.length).toBeGreaterThan(1024 * 1024);
+  const parts = async (path: string, body: Buffer, headers: Record<string, string>) => {
+    const door = await openTestDoor();
+    expect((await send(door, body, headers, path)).statusCode).toBe(200);
+    return door.appended;
+  };
+  const gzip = { 'content-encoding': 'gzip' };
+  const sent = gzipSync(points);
+  const [whole, ...none] = await parts('/v1/metrics', sent, gzip);
+  expect(none).toEqual([]);
+  expect([
+    Buffer.compare(whole?.payload ?? Buffer.of(), points),
+    Buffer.compare(whole?.packed ?? Buffer.of(), sent),
+  ]).toEqual([0, 0]);
+  expect((await parts('/v1/metrics', Buffer.from(points), {})).length).toBeGreaterThan(1);
+  expect((await parts('/v1/logs', gzipSync(logs), gzip)).length).toBe(
+    (await parts('/v1/logs', Buffer.from(logs), {})).length,
+  );
+});
+
 test('a large request becomes several records of the log with the same counts', async () => {
   const door = await openTestDoor();
   const body = 'x'.repeat(100_000);
