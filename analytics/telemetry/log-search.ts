@@ -4,7 +4,7 @@ import { parseFilters } from './attribute-filters.ts';
 import { logsQueryOf } from './queries.ts';
 import type { BoundedReader } from './query-gate.ts';
 import type { Instants } from './range-plan.ts';
-import { fromCursor, type LogPage, toCursor, withScope } from './records.ts';
+import { fromCursor, idOf, isoOfNanos, type LogPage, toCursor, withScope } from './records.ts';
 import { withConditions } from './statement-variants.ts';
 
 /** What a log search asks for besides time and page. */
@@ -131,7 +131,13 @@ export async function readLogs(
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   return {
-    items: shown.map(({ nanos: _, identity: __, ...record }) => withScope(record)),
+    items: shown.map(({ nanos, observedNanos, identity: _, ...record }) => ({
+      ...withScope(record),
+      time: isoOfNanos(nanos),
+      observedTime: observedNanos === '0' ? null : isoOfNanos(observedNanos),
+      traceId: idOf(record.traceId),
+      spanId: idOf(record.spanId),
+    })),
     nextCursor: rows.length > page.limit && last !== undefined ? toCursor([last.nanos, last.identity]) : null,
   };
 }

@@ -28,13 +28,12 @@ export const traceQuery = defineQuery({
   params: z.object({ traceId: z.string(), tenant, allTenants: z.number(), limit: z.number() }),
   row: z.object({
     tenantNumber: z.number(),
-    traceId: z.string(),
     spanId: z.string(),
     parentSpanId: z.string(),
     name: z.string(),
     kind: z.string(),
     service: z.string(),
-    start: z.string(),
+    nanos: z.string(),
     durationNanos: z.string(),
     statusCode: z.string(),
     statusMessage: z.string(),
@@ -72,7 +71,7 @@ export const logsQuery = defineQuery({
     limit: z.number(),
   }),
   row: z.object({
-    time: z.string(),
+    nanos: z.string(),
     severityText: z.string(),
     severityNumber: z.number(),
     service: z.string(),
@@ -85,8 +84,7 @@ export const logsQuery = defineQuery({
     eventName: z.string(),
     droppedAttributes: count,
     ...scope,
-    observedTime: z.string().nullable(),
-    nanos: z.string(),
+    observedNanos: z.string(),
     identity: z.string(),
   }),
 });

@@ -2,7 +2,7 @@ import { AppError } from 'streams/contract';
 import type { z } from 'zod';
 import { deadLettersQuery, traceQuery } from './queries.ts';
 import type { BoundedReader } from './query-gate.ts';
-import { type DeadLetterPage, fromCursor, type Trace, toCursor, withScope } from './records.ts';
+import { type DeadLetterPage, fromCursor, idOf, isoOfNanos, type Trace, toCursor, withScope } from './records.ts';
 import { inTreeOrder } from './span-tree.ts';
 
 const spansMax = 10_000;
@@ -41,9 +41,12 @@ export async function readTrace(
   return {
     traceId: traceId.toLowerCase(),
     truncated: rows.length > spansMax,
-    spans: inTreeOrder(rows.slice(0, spansMax)).map(({ tenantNumber, traceId: _, events, links, ...span }) => ({
+    spans: inTreeOrder(rows.slice(0, spansMax)).map(({ tenantNumber, nanos, events, links, ...span }) => ({
       ...withScope(span),
       tenant: tenantIdOf(tenantNumber),
+      start: isoOfNanos(nanos),
+      spanId: idOf(span.spanId),
+      parentSpanId: idOf(span.parentSpanId),
       events: events.map(([name, timeUnixNano, attributes, droppedAttributes]) => ({
         name,
         timeUnixNano,

@@ -25,6 +25,15 @@ export function withScope<T extends OriginRow>(row: T) {
   return { ...rest, scope };
 }
 
+/** The instant of nanoseconds since the epoch, in ISO 8601 with nine decimals. */
+export function isoOfNanos(nanos: string): string {
+  const digits = nanos.padStart(10, '0');
+  return `${new Date(Number(digits.slice(0, -9)) * 1_000).toISOString().slice(0, 19)}.${digits.slice(-9)}Z`;
+}
+
+/** An id in lower case, '' for none: zeros. */
+export const idOf = (hex: string): string => (/^0*$/.test(hex) ? '' : hex.toLowerCase());
+
 /** A span as the trace answer shows it; `dropped…` count what its sender left out. *Units* `durationNanos` nanoseconds as a string, because it may exceed 2^53. */
 export const SpanView = z.object({
   tenant: TenantId.nullable(),

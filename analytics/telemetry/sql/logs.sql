@@ -1,18 +1,15 @@
 -- Purpose: a tenant's log records that fulfil the conditions, newest first.
--- Row grain: one row a log record. Units: time in ISO 8601 with nanoseconds. Case does not matter; an empty text matches all. `severity` is the lowest number wanted, `severities` the names of such.
+-- Row grain: one row a log record. Units: nanoseconds since the epoch, 0 when not said; ids in hexadecimal, zeros when there is none: plain columns, because reading a statement full of functions takes longer than a page of rows. Case does not matter; an empty text matches all. `severity` is the lowest number wanted, `severities` the names of such.
 -- `tokens` are whole words of the body: the token index skips the granules that hold none of them; `query` is a part of the body.
 -- A condition marked `if` is left out when its parameter is not given, so that its columns are not read.
 -- Tie-breaks: (time, hash) descending is total, the hash covers the resource too; the cursor is the last row's pair. Why FINAL: a resent record is one record.
 WITH
   fromUnixTimestamp64Milli({start:Int64}, 'UTC') AS lo,
   fromUnixTimestamp64Milli({end:Int64}, 'UTC') AS hi
-SELECT concat(formatDateTime(Timestamp, '%Y-%m-%dT%H:%i:%S', 'UTC'), '.', leftPad(toString(toUnixTimestamp64Nano(Timestamp) % 1000000000), 9, '0'), 'Z') AS time,
-  SeverityText AS severityText, toFloat64(SeverityNumber) AS severityNumber, ServiceName AS service, Body AS body,
-  if(TraceId = toFixedString('', 16), '', lower(hex(TraceId))) AS traceId, if(SpanId = toFixedString('', 8), '', lower(hex(SpanId))) AS spanId,
+SELECT toString(toUnixTimestamp64Nano(Timestamp)) AS nanos, SeverityText AS severityText, SeverityNumber AS severityNumber, ServiceName AS service, Body AS body, hex(TraceId) AS traceId, hex(SpanId) AS spanId,
   LogAttributes AS attributes, ResourceAttributes AS resource, TraceFlags AS flags, EventName AS eventName, DroppedAttributes AS droppedAttributes,
   ScopeName AS scopeName, ScopeVersion AS scopeVersion, ScopeAttributes AS scopeAttributes, ScopeSchemaUrl AS scopeSchemaUrl, ResourceSchemaUrl AS resourceSchemaUrl,
-  if(toUnixTimestamp64Nano(ObservedTimestamp) = 0, NULL, concat(formatDateTime(ObservedTimestamp, '%Y-%m-%dT%H:%i:%S', 'UTC'), '.', leftPad(toString(toUnixTimestamp64Nano(ObservedTimestamp) % 1000000000), 9, '0'), 'Z')) AS observedTime,
-  toString(toUnixTimestamp64Nano(Timestamp)) AS nanos, toString(hash) AS identity
+  toString(toUnixTimestamp64Nano(ObservedTimestamp)) AS observedNanos, toString(hash) AS identity
 FROM log_records FINAL
 WHERE tenant = {tenant:UInt32}
   AND toStartOfHour(Timestamp) >= toStartOfHour(lo) AND toStartOfHour(Timestamp) <= toStartOfHour(hi) AND Timestamp >= lo AND Timestamp < hi

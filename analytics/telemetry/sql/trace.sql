@@ -1,10 +1,7 @@
 -- Purpose: every span of one trace. `allTenants` is 1 only for the operator; the bloom filter on TraceId keeps even that to the granules that hold it.
--- Row grain: one row a span, by start, then span id. Units: nanoseconds; times as ISO 8601 with nanoseconds.
+-- Row grain: one row a span, by start, then span id. Units: nanoseconds; ids in hexadecimal, zeros when there is none.
 -- Arrays that migration 0006 added are empty in rows of before. Why FINAL: a resent span is one span.
-SELECT toFloat64(tenant) AS tenantNumber, lower(hex(TraceId)) AS traceId, lower(hex(SpanId)) AS spanId,
-  if(ParentSpanId = toFixedString('', 8), '', lower(hex(ParentSpanId))) AS parentSpanId,
-  SpanName AS name, SpanKind AS kind, ServiceName AS service,
-  concat(formatDateTime(Timestamp, '%Y-%m-%dT%H:%i:%S', 'UTC'), '.', leftPad(toString(toUnixTimestamp64Nano(Timestamp) % 1000000000), 9, '0'), 'Z') AS start,
+SELECT tenant AS tenantNumber, hex(SpanId) AS spanId, hex(ParentSpanId) AS parentSpanId, SpanName AS name, SpanKind AS kind, ServiceName AS service, toString(toUnixTimestamp64Nano(Timestamp)) AS nanos,
   toString(Duration) AS durationNanos, StatusCode AS statusCode, StatusMessage AS statusMessage, SpanAttributes AS attributes, ResourceAttributes AS resource,
   Flags AS flags, TraceState AS traceState, ScopeName AS scopeName, ScopeVersion AS scopeVersion, ScopeAttributes AS scopeAttributes, ScopeSchemaUrl AS scopeSchemaUrl, ResourceSchemaUrl AS resourceSchemaUrl,
   DroppedAttributes AS droppedAttributes, DroppedEvents AS droppedEvents, DroppedLinks AS droppedLinks,
