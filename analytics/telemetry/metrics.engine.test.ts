@@ -270,6 +270,13 @@ describe('roll-ups', () => {
     await addSeries(store, { ...base, series: b, temporality: 'delta', attributes: { k: 'b' } });
     await addSamples(store, 4, a, [[t0 - hour, 0], ...values]);
     await addSamples(store, 4, b, values);
+    // Begins inside its first minute; begins again between two minutes without falling.
+    const edge = seriesId(20, 3);
+    await addSeries(store, { ...base, metric: 'edge', series: edge, temporality: 'cumulative' });
+    await store.execute(
+      `INSERT INTO samples (tenant, series, time, value, start, retention_days)
+       SELECT 4, ${edge}, fromUnixTimestamp64Milli(${t0} + 40000 + 20000 * number), number, fromUnixTimestamp64Milli(${t0} + if(number < 601, 30000, 12055000)), 4000 FROM numbers(960)`,
+    );
     await store.execute(
       `INSERT INTO touched (token, signal, tenant, bucket, seq) SELECT 'a', 'metrics', 4, toDateTime(${t0 / 1000}, 'UTC') + number * 3600, 5 FROM numbers(6)`,
     );
@@ -296,6 +303,10 @@ describe('roll-ups', () => {
 
   test('hours, minutes and samples together give the numbers of samples alone; the open hour and a late one are read from samples', async () => {
     const [raw, rawMinutes] = [await everything('1h'), await everything('5m', ['avg', 'increase'])];
+    const edges = async () =>
+      (await points(4, 'edge', { aggregate: 'increase', step: '5m', end: iso(t0 + 5.5 * hour) }))[0];
+    const rawEdges = await edges();
+    expect(rawEdges?.find(([ms]) => ms === t0 + 12_000_000)).toEqual([t0 + 12_000_000, 14 + 601]);
     expect(new Set([...raw, ...rawMinutes].map((answer) => answer.resolution))).toEqual(new Set(['raw']));
     expect(raw[6]?.series[0]?.points.reduce((s, [, v]) => s + v, 0)).toBe(
       values.reduce(
@@ -308,6 +319,7 @@ describe('roll-ups', () => {
     expect(new Set([...rolled, ...rolledMinutes].map((answer) => answer.resolution))).toEqual(new Set(['mixed']));
     expect(rolled.map((answer) => answer.series)).toEqual(raw.map((answer) => answer.series));
     expect(rolledMinutes.map((answer) => answer.series)).toEqual(rawMinutes.map((answer) => answer.series));
+    expect(await edges()).toEqual(rawEdges);
     // Proof that the roll-ups are read: a newer version of one row shows.
     await store.execute(
       `INSERT INTO series_hour (tenant, series, bucket, count, sum, version) SELECT 4, ${a}, toDateTime(${t0 / 1000}, 'UTC'), 777, 0, 99`,

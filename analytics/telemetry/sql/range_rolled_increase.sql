@@ -19,8 +19,9 @@ FROM (
         AND time >= fromUnixTimestamp64Milli({lookback:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({end:Int64}, 'UTC')
         AND (time < fromUnixTimestamp64Milli({start:Int64}, 'UTC') OR time >= fromUnixTimestamp64Milli({minuteEnd:Int64}, 'UTC')) AND bitAnd(flags, 1) = 0 AND isFinite(value)
       UNION ALL -- from minutes
-      SELECT series, toInt64(toUnixTimestamp(bucket)) * 1000 AS ms, sum AS total, first, last AS final, increase AS inner_increase, toInt64(0) AS first_start, ms AS last_ms
-      FROM series_minute FINAL
+      SELECT series, toInt64(toUnixTimestamp(bucket)) * 1000 AS ms, sum AS total, first, last AS final, increase AS inner_increase, toUnixTimestamp64Milli(m.first_start) AS first_start,
+        if(toUnixTimestamp64Milli(m.last_time) = 0, ms + 59999, toUnixTimestamp64Milli(m.last_time)) AS last_ms
+      FROM series_minute AS m FINAL
       WHERE tenant = {tenant:UInt32} AND series IN {series:Array(UInt64)} AND bitShiftRight(series, 48) IN {prefixes:Array(UInt64)}
         AND bucket >= toDateTime(intDiv({hourEnd:Int64}, 1000), 'UTC') AND bucket < toDateTime(intDiv({minuteEnd:Int64}, 1000), 'UTC')
       UNION ALL -- from hours

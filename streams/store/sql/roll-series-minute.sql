@@ -1,6 +1,6 @@
 -- Minute roll-up of the given (tenant, hour)s, as roll-series-hour.
-INSERT INTO series_minute (tenant, series, bucket, count, sum, min, max, first, last, increase, version)
-SELECT tenant, series, bucket, length(points), arraySum(values), arrayMin(values), arrayMax(values), values[1], values[-1], arraySum(steps), {version:UInt64}
+INSERT INTO series_minute (tenant, series, bucket, count, sum, min, max, first, last, increase, version, first_start, last_time)
+SELECT tenant, series, bucket, length(points), arraySum(values), arrayMin(values), arrayMax(values), values[1], values[-1], arraySum(steps), {version:UInt64}, starts[1], times[-1]
 FROM (
   SELECT
     tenant, series, toStartOfMinute(time) AS bucket,
