@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { TenantDirectory } from '../access/port.ts';
@@ -157,7 +158,8 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
   }
 
   async function take(log: LogBatch, batch: TelemetryBatch, replay: Replay | undefined): Promise<void> {
-    const insertToken = replay?.insertToken ?? log.token;
+    // Killed between noting a token and naming the part, the engine knows the token and has not the rows: what comes again comes under a token of its own, and its identity keeps it single.
+    const insertToken = replay?.insertToken ?? (log.redelivered ? `${log.token}.${randomUUID()}` : log.token);
     const at = Math.floor(log.records.at(-1)?.appendedAt ?? 0);
     const of = (rows: readonly { tenant: number }[]) => rows.map((row) => row.tenant);
     await touched.metrics.load(batch.ledger.entries().map((entry) => entry.tenant));
