@@ -1,5 +1,5 @@
-/** A whole number of so many digits may lie beyond 2^53; found inside a string too, which costs only time. */
-const longNumber = /\d{16}|\d[eE]/;
+/** A literal of so many digits, or with an exponent, may be a whole number beyond 2^53. Times and ids stand in quotes and are none; a text that looks like one costs only time. */
+const longNumber = /[[:,]\s*-?(?:\d{16}|\d+(?:\.\d+)?[eE])/;
 
 /** The widest 64-bit integer has 20 digits; a larger power of ten is no integer that a field could hold. */
 const digitsMax = 40;

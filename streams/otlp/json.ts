@@ -38,17 +38,18 @@ function invalid(path: string, expectation: string): AppError {
 function writeMessage(writer: WireWriter, type: MessageType, value: unknown, path: string, depth: number): void {
   if (depth > maxDepth) throw invalid(path, `values nest deeper than ${maxDepth}`);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(path, 'an object is expected');
-  for (const [name, item] of Object.entries(value)) {
+  for (const name of Object.keys(value)) {
     const field = type.byName.get(name);
+    const item = (value as Record<string, unknown>)[name];
     if (field === undefined || item === null || item === undefined) continue;
     const at = path === '' ? name : `${path}.${name}`;
     const next = type === anyValue ? depth + 1 : depth;
     if (!field.repeated) writeField(writer, field, item, at, next);
     else if (!Array.isArray(item)) throw invalid(at, 'an array is expected');
-    else
-      item.forEach((element, i) => {
-        writeField(writer, { ...field, presence: true }, element, `${at}[${i}]`, next);
-      });
+    else {
+      const element = { ...field, presence: true };
+      for (let i = 0; i < item.length; i++) writeField(writer, element, item[i], `${at}[${i}]`, next);
+    }
   }
 }
 

@@ -4,7 +4,7 @@ export class WireWriter {
   #length = 0;
 
   tag(field: number, wireType: number): void {
-    this.varint(BigInt(field * 8 + wireType));
+    this.#short(field * 8 + wireType);
   }
 
   /** Writes an unsigned integer, or a negative one in two's complement of 64 bits. */
@@ -34,7 +34,7 @@ export class WireWriter {
   }
 
   bytes(value: Uint8Array): void {
-    this.varint(BigInt(value.length));
+    this.#short(value.length);
     this.#reserve(value.length);
     this.#bytes.set(value, this.#length);
     this.#length += value.length;
@@ -42,7 +42,7 @@ export class WireWriter {
 
   string(value: string): void {
     const length = Buffer.byteLength(value);
-    this.varint(BigInt(length));
+    this.#short(length);
     this.#reserve(length);
     this.#length += this.#bytes.write(value, this.#length);
   }
@@ -56,12 +56,23 @@ export class WireWriter {
     this.#reserve(width);
     this.#bytes.copyWithin(start + width, start, this.#length);
     this.#length = start;
-    this.varint(BigInt(length));
+    this.#short(length);
     this.#length = start + width + length;
   }
 
   finish(): Uint8Array {
     return new Uint8Array(this.#bytes.subarray(0, this.#length));
+  }
+
+  /** A tag or a length: a number, because a bigint each takes longer than the bytes themselves. */
+  #short(value: number): void {
+    this.#reserve(5);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest & 0x7f) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
   }
 
   #reserve(bytes: number): void {
