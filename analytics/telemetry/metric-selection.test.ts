@@ -50,6 +50,20 @@ test('a metric is looked up again within two seconds, behind the back of steady 
   expect(asked()).toBe(4);
 });
 
+test('only one metric at a time is looked up again behind the back of readers', async () => {
+  let now = 0;
+  const { reader, asked } = counting(() => [row('["a"]', '1')]);
+  const selections = createSelectionReader(() => now);
+  const other = { ...request, metric: 'n' };
+  await Promise.all([selections.select(reader, request), selections.select(reader, other)]);
+  now = 1_500;
+  await Promise.all([selections.select(reader, request), selections.select(reader, other)]);
+  expect(asked()).toBe(3);
+  await settled();
+  await selections.select(reader, other);
+  expect(asked()).toBe(4);
+});
+
 test('ids and groups stand in the same order; one group needs none', async () => {
   const { reader } = counting(() => [row('["a"]', '1,2'), row('["a"]', '3', 'delta'), row('["b"]', String(2n ** 50n))]);
   const { parts, groups } = await createSelectionReader(() => 0).select(reader, request);

@@ -123,7 +123,8 @@ export function createSelectionReader(elapsedMs: () => number): SelectionReader 
   }
   /** Looks again before the time is up, so that whoever reads steadily never waits; a failure shows at the next read that has to look itself. */
   function refresh(key: string, reader: BoundedReader, request: SelectionRequest): void {
-    if (refreshing.has(key)) return;
+    // One at a time: behind the back of readers no place among the reads is taken.
+    if (refreshing.size > 0) return;
     refreshing.add(key);
     look(key, reader, request)
       .catch(() => undefined)

@@ -1,4 +1,4 @@
-import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, invariant } from 'streams/contract';
 import {
   contentTypeOf,
@@ -13,6 +13,7 @@ import type { Admission } from '../acceptance/admission.ts';
 import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
 import type { Acceptance, TelemetryAcceptor } from '../acceptance/telemetry-acceptor.ts';
+import { transportRefusal } from '../acceptance/transport-refusals.ts';
 import { decompress } from './body.ts';
 
 export interface OtlpRoutesDeps {
@@ -80,15 +81,6 @@ async function acceptBody(
   });
 }
 
-/** Fastify's own refusals by code; everything else unknown may be a passing fault of ours, and exporters retry 503 but not 500. */
-const fastifyRefusals = new Map<string, { status: number; code: string }>([
-  ['FST_ERR_CTP_BODY_TOO_LARGE', { status: 413, code: 'ingest.too_large' }],
-  ['FST_ERR_CTP_INVALID_MEDIA_TYPE', { status: 415, code: 'ingest.media_type' }],
-  ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', { status: 400, code: 'ingest.content_length' }],
-  // Nobody is there to read the answer; it is counted.
-  ['ECONNRESET', { status: 400, code: 'ingest.cut_off' }],
-]);
-
 const mediaType = () =>
   new AppError('ingest.media_type', 'content-type must be application/x-protobuf or application/json', {
     status: 415,
@@ -97,10 +89,9 @@ const mediaType = () =>
 
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  const refusal = fastifyRefusals.get((error as Partial<FastifyError>).code ?? '');
-  if (refusal !== undefined) {
-    return new AppError(refusal.code, (error as Error).message, { status: refusal.status, cause: error });
-  }
+  const refusal = transportRefusal(error);
+  if (refusal !== null) return refusal;
+  // Exporters repeat 503 and not 500.
   return new AppError('ingest.unavailable', 'the request could not be taken: send it again', {
     status: 503,
     retryable: true,

@@ -1,4 +1,4 @@
-import type { FastifyError, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, invariant, type TenantLimits, type TenantRecord } from 'streams/contract';
 import {
   type RemoteWriteCounts,
@@ -12,6 +12,7 @@ import type { Admission } from '../acceptance/admission.ts';
 import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
 import type { Acceptance, TelemetryAcceptor } from '../acceptance/telemetry-acceptor.ts';
+import { transportRefusal } from '../acceptance/transport-refusals.ts';
 import { negotiateVersion, requireSnappy } from './content-type.ts';
 import { RecentBodies } from './recent-bodies.ts';
 import { uncompressBlock } from './snappy-block.ts';
@@ -147,24 +148,15 @@ function setWritten(reply: FastifyReply, written: RemoteWriteCounts): void {
   reply.header('x-prometheus-remote-write-exemplars-written', written.exemplars);
 }
 
-/** Fastify's own refusals by code, in the codes of the door. */
-const fastifyRefusals = new Map<string, { status: number; code: string }>([
-  ['FST_ERR_CTP_BODY_TOO_LARGE', { status: 413, code: 'ingest.too_large' }],
-  ['FST_ERR_CTP_INVALID_MEDIA_TYPE', { status: 415, code: 'ingest.media_type' }],
-  ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', { status: 400, code: 'ingest.content_length' }],
-]);
-
 /** A fault of ours is 503, never 500, with Retry-After: nothing may be assumed stored, and senders come again. */
 function toRefusal(error: unknown): AppError {
   if (error instanceof AppError && error.status < 500) return error;
   if (error instanceof AppError && error.status === 503) {
     return error.retryAfterSeconds === undefined ? unavailable(error, error.code, error.message) : error;
   }
-  const known = fastifyRefusals.get((error as Partial<FastifyError>).code ?? '');
-  if (known !== undefined) {
-    return new AppError(known.code, (error as Error).message, { status: known.status, cause: error });
-  }
-  return unavailable(error, 'ingest.unavailable', 'the request could not be taken: send it again');
+  return (
+    transportRefusal(error) ?? unavailable(error, 'ingest.unavailable', 'the request could not be taken: send it again')
+  );
 }
 
 function unavailable(cause: unknown, code: string, message: string): AppError {
