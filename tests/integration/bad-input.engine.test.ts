@@ -367,7 +367,13 @@ async function run(
     cwd: root,
     env: {
       ...{ PATH: process.env['PATH'], HOME: process.env['HOME'], UV_THREADPOOL_SIZE: '8' },
-      ...{ PULSE_HTTP_PORT: '0', PULSE_OTLP_HTTP_PORT: '0', PULSE_OTLP_GRPC_PORT: '0', PULSE_DEMO: 'off', PULSE_AGENT: 'off' },
+      ...{
+        PULSE_HTTP_PORT: '0',
+        PULSE_OTLP_HTTP_PORT: '0',
+        PULSE_OTLP_GRPC_PORT: '0',
+        PULSE_DEMO: 'off',
+        PULSE_AGENT: 'off',
+      },
       ...{ PULSE_LOG_LEVEL: 'warn', ...environment },
     },
     stdio: ['ignore', 'pipe', 'pipe'],
