@@ -16,6 +16,7 @@ import { AppError, toProblem } from '../contract/index.ts';
 import { contentTypeOf, statusBody } from '../otlp/responses.ts';
 import { answerBrokenRequests } from './broken-requests.ts';
 import type { ServerConfig } from './config.ts';
+import { lingerOnRefusal } from './lingering-close.ts';
 import type { TlsSource } from './tls-files.ts';
 import { answerUnknownRoutes } from './unknown-routes.ts';
 
@@ -59,6 +60,7 @@ export function createApp(config: ServerConfig, logger: Logger, options: AppOpti
   }) as unknown as FastifyInstance;
   tls?.onChange((material) => (app.server as HttpsServer).setSecureContext(material));
   brokenRequests.watch(app);
+  lingerOnRefusal(app);
   // Many clients name JSON and send nothing on calls without a body; a route that wants one says so itself.
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) =>
