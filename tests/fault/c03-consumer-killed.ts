@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FaultCheck } from './check.ts';
 import { judge, readTotals, sentTotals } from './oracle.ts';
-import { openPipeline, tenantNames } from './pipeline.ts';
-import { buildRequest, readLedger } from './sender.ts';
+import { openPipeline, roundRequest, tenantNames } from './pipeline.ts';
+import { readLedger } from './sender.ts';
 
 /** Where the consumer dies: planned and nothing inserted; a table inserted and not the others; all inserted and not committed; committed; in the middle of a roll-up. */
 export const crashPoints = ['W1', 'W2', 'W3', 'AFTER', 'ROLLUP'] as const;
@@ -13,6 +13,7 @@ export type CrashPoint = (typeof crashPoints)[number];
 interface Progress {
   readonly done: number;
   readonly baseMs: number;
+  readonly wrong: readonly string[];
 }
 
 /** C03: a process that takes the log into the tables kills itself at each of the points. */
@@ -27,41 +28,43 @@ export const consumerKilled: FaultCheck = {
     let progress = (context.resumed as Progress | null) ?? {
       done: 0,
       baseMs: Math.floor((Date.now() - 6 * 3_600_000) / 3_600_000) * 3_600_000,
+      wrong: [],
     };
     context.save(progress);
-    const wrong: string[] = [];
     const killed = new Map<CrashPoint, number>();
     while (progress.done < rounds && Date.now() < context.deadline) {
       const point = crashPoints[progress.done % crashPoints.length] ?? 'W1';
-      const signal = await runChild([dir, ledger, point, String(progress.baseMs)]);
+      const signal = await runChild([dir, ledger, point, String(progress.baseMs)], join(context.dir, 'compiled'));
       if (signal === 'SIGKILL') killed.set(point, (killed.get(point) ?? 0) + 1);
-      else wrong.push(`round ${progress.done} at ${point}: ended with ${signal} instead of at its crash point`);
-      progress = { ...progress, done: progress.done + 1 };
+      const wrong =
+        signal === 'SIGKILL'
+          ? []
+          : [`round ${progress.done} at ${point}: ended with ${signal} instead of at its crash point`];
+      progress = { ...progress, done: progress.done + 1, wrong: [...progress.wrong, ...wrong] };
       context.save(progress);
       if (progress.done % 25 === 0) context.progress(`${progress.done} of ${rounds}`);
     }
     const { acknowledged } = existsSync(ledger) ? readLedger(ledger) : { acknowledged: new Set<number>() };
-    const tenants = [...tenantNames.values()];
-    const source = [...acknowledged].map((id) => buildRequest(id, tenants[id % 3] ?? '', progress.baseMs));
+    const source = [...acknowledged].map((id) => roundRequest(id, progress.baseMs));
     const pipeline = await openPipeline({ dir });
     await pipeline.drain();
     const { differences } = await judge(sentTotals(source), () => readTotals(pipeline.store, tenantNames));
     await pipeline.stop();
     const points = crashPoints.map((point) => `${point} ${killed.get(point) ?? 0}`).join(', ');
     return {
-      passed: wrong.length === 0 && differences.length === 0,
+      passed: progress.wrong.length === 0 && differences.length === 0,
       unfinished: progress.done < rounds,
       figure: `${progress.done} kills (this run: ${points}), ${source.length} requests, ${differences.length} totals lost or doubled`,
-      details: [...wrong, ...differences].slice(0, 20),
+      details: [...progress.wrong, ...differences].slice(0, 20),
     };
   },
 };
 
 /** Answers the signal that ended it, or its exit code with what it wrote. */
-function runChild(args: readonly string[]): Promise<string> {
+function runChild(args: readonly string[], compileCache: string): Promise<string> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'consumer-process.ts'), ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: process.env['PATH'], UV_THREADPOOL_SIZE: '12' },
+    env: { PATH: process.env['PATH'], UV_THREADPOOL_SIZE: '12', NODE_COMPILE_CACHE: compileCache },
   });
   let text = '';
   child.stderr.on('data', (chunk: Buffer) => {

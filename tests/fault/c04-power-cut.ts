@@ -15,8 +15,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CheckContext, FaultCheck } from './check.ts';
 import { judge, readTotals, sentTotals } from './oracle.ts';
-import { openPipeline, tenantNames } from './pipeline.ts';
-import { buildRequest, readLedger } from './sender.ts';
+import { openPipeline, roundRequest, tenantNames } from './pipeline.ts';
+import { readLedger } from './sender.ts';
 
 interface Progress {
   readonly cuts: number;
@@ -54,9 +54,7 @@ export const powerCut: FaultCheck = {
       if (progress.cuts % 5 === 0) context.progress(`${progress.cuts} cuts, ${progress.damaged} files damaged`);
     }
     const { acknowledged, sent } = readLedger(join(context.dir, 'ledger'));
-    const tenants = [...tenantNames.values()];
-    const build = (ids: Iterable<number>) =>
-      [...ids].map((id) => buildRequest(id, tenants[id % 3] ?? '', progress.baseMs));
+    const build = (ids: Iterable<number>) => [...ids].map((id) => roundRequest(id, progress.baseMs));
     const pipeline = await openPipeline({ dir: join(context.dir, 'data'), boot: `boot-${progress.cuts}` });
     await pipeline.drain();
     const replayed = progress.replayed + pipeline.recovered.replayedRecords;
@@ -85,7 +83,7 @@ async function loadUntilCut(
     [join(import.meta.dirname, 'power-process.ts'), context.dir, `boot-${cuts}`, String(baseMs)],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'], UV_THREADPOOL_SIZE: '12' },
+      env: { PATH: process.env['PATH'], UV_THREADPOOL_SIZE: '12', NODE_COMPILE_CACHE: join(context.dir, 'compiled') },
     },
   );
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));

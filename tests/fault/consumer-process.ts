@@ -1,8 +1,8 @@
 import type { EmbeddedLog } from 'streams/log';
 import type { Store } from 'streams/store';
 import type { CrashPoint } from './c03-consumer-killed.ts';
-import { openPipeline, tenantNames } from './pipeline.ts';
-import { buildRequest, createLedger, readLedger } from './sender.ts';
+import { openPipeline, requestsPerRound, roundRequest } from './pipeline.ts';
+import { createLedger, readLedger } from './sender.ts';
 
 /** Child of C03: appends some requests, takes them into the tables, and kills itself at a crash point. The product knows nothing of it: the ports are wrapped. */
 const [dir = '', ledgerFile = '', point = '', base = ''] = process.argv.slice(2) as [
@@ -11,8 +11,9 @@ const [dir = '', ledgerFile = '', point = '', base = ''] = process.argv.slice(2)
   CrashPoint,
   string,
 ];
-const requests = 8;
 const [batch, insert] = [1 + Math.floor(Math.random() * 3), 1 + Math.floor(Math.random() * 3)];
+/** Four statements roll up some hours of a partition, the last marks them: the end comes before any but the first of the first two partitions. */
+const statement = 2 + Math.floor(Math.random() * 7);
 let batches = 0;
 let inserts = 0;
 let statements = 0;
@@ -62,7 +63,7 @@ function wrapStore(store: Store): Store {
     async execute(sql, params, limits) {
       if (point === 'ROLLUP' && sql.includes('{version:')) {
         statements += 1;
-        if (statements > insert) die();
+        if (statements === statement) die();
       }
       await store.execute(sql, params, limits);
     },
@@ -72,10 +73,9 @@ function wrapStore(store: Store): Store {
 const ledger = createLedger(ledgerFile);
 const { sent } = readLedger(ledgerFile);
 const first = Math.max(-1, ...sent) + 1;
-const tenants = [...tenantNames.values()];
 const pipeline = await openPipeline({ dir, wrapLog, wrapStore, maxRecords: 3 });
-for (let id = first; id < first + requests; id += 1) {
-  const request = buildRequest(id, tenants[id % 3] ?? '', Number(base));
+for (let id = first; id < first + requestsPerRound; id += 1) {
+  const request = roundRequest(id, Number(base));
   ledger.sending(request);
   await pipeline.append([request]);
   ledger.acknowledged(request);

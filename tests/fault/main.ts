@@ -48,6 +48,8 @@ function wanted(list: string | undefined): readonly FaultCheck[] {
 async function child(id: string, short: boolean): Promise<void> {
   const [check] = wanted(id);
   if (check === undefined) return;
+  // Whoever started this is gone: the servers that it started must not stay, and hold the data of the next run.
+  process.stdin.on('end', () => process.kill(-process.pid, 'SIGKILL')).resume();
   const folder = join(home, check.id);
   const result = await runCheck(check, {
     size: short ? 'short' : 'full',
@@ -91,19 +93,30 @@ async function runInChild(check: FaultCheck): Promise<CheckResult> {
   const running = spawn(process.execPath, args, {
     cwd: root,
     env: { ...process.env, UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? '12' },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
+    // A group of its own: whatever it leaves behind can be ended with it.
+    detached: true,
   });
   createInterface({ input: running.stdout }).on('line', (line) => process.stdout.write(`${line}\n`));
-  const timer = setTimeout(() => running.kill('SIGKILL'), minutesMax * 60_000);
+  const timer = setTimeout(() => endGroup(running.pid), minutesMax * 60_000);
   const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
     running.once('close', (status, name) => resolve([status, name])),
   );
   clearTimeout(timer);
+  endGroup(running.pid);
   try {
     return JSON.parse(readFileSync(resultFile, 'utf8')) as CheckResult;
   } catch {
     const seconds = (performance.now() - started) / 1000;
     const figure = seconds >= minutesMax * 60 - 1 ? 'did not end in its time' : `its process ended (${signal ?? code})`;
     return { id: check.id, title: check.title, verdict: 'FAILED', figure, details: [], seconds };
+  }
+}
+
+function endGroup(leader: number | undefined): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, 'SIGKILL');
+  } catch {
+    // Nobody of it is left.
   }
 }

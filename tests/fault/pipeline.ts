@@ -18,7 +18,7 @@ import {
 } from 'streams/store';
 import { until } from '../pulse-process.ts';
 import { toLogMessage } from './log-message.ts';
-import type { Request } from './sender.ts';
+import { buildRequest, type Request } from './sender.ts';
 
 /** Numbers of the senders' tenants in the engine. */
 export const tenantNumbers: ReadonlyMap<string, number> = new Map([
@@ -27,6 +27,18 @@ export const tenantNumbers: ReadonlyMap<string, number> = new Map([
   ['isp-c', 3],
 ]);
 export const tenantNames: ReadonlyMap<number, string> = new Map([...tenantNumbers].map(([name, id]) => [id, name]));
+
+export const requestsPerRound = 8;
+
+/** Request `id` of a sender that has new hours every few requests: hours that are touched again and again would mend by themselves what a fault left wrong in them. */
+export function roundRequest(id: number, baseMs: number): Request {
+  const tenants = [...tenantNumbers.keys()];
+  return buildRequest(
+    id,
+    tenants[id % tenants.length] ?? '',
+    baseMs - Math.floor(id / requestsPerRound) * 2 * 3_600_000,
+  );
+}
 
 /** Log, tables, consumer and roll-up job in this process, without the door: what lies behind an acknowledgment. */
 export interface Pipeline {

@@ -3,8 +3,8 @@ import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { type LogFileSystem, nodeFileSystem } from '../../streams/log/file-system.ts';
-import { openPipeline, tenantNames } from './pipeline.ts';
-import { buildRequest, createLedger, readLedger } from './sender.ts';
+import { openPipeline, roundRequest } from './pipeline.ts';
+import { createLedger, readLedger } from './sender.ts';
 
 /** Child of C04: keeps beside its data what has been synced of it, so that a power cut can be played after it was killed. */
 const [home = '', boot = '', base = ''] = process.argv.slice(2);
@@ -77,13 +77,12 @@ const pipeline = await openPipeline({
 const ledger = createLedger(join(home, 'ledger'));
 process.stdout.write(`ready ${pipeline.recovered.replayedRecords}\n`);
 const { sent } = readLedger(join(home, 'ledger'));
-const tenants = [...tenantNames.values()];
 await pipeline.consumer.start();
 pipeline.job.start();
 const verify = setInterval(() => void pipeline.recovery.verify(), verifyMs);
 verify.unref();
 for (let id = Math.max(-1, ...sent) + 1; ; id += 1) {
-  const request = buildRequest(id, tenants[id % 3] ?? '', Number(base));
+  const request = roundRequest(id, Number(base));
   ledger.sending(request);
   await pipeline.append([request]);
   ledger.acknowledged(request);
