@@ -10,6 +10,7 @@ import { settled } from './settled.ts';
 interface Progress {
   readonly done: number;
   readonly client: DoorClientState;
+  readonly wrong: readonly string[];
 }
 
 /** Long enough that no repair of the log gets by. */
@@ -33,10 +34,9 @@ export const failingSync: FaultCheck = {
     writeFileSync(planFile, '{}');
     const pulse = await startPulse({ dataDir, environment });
     let progress = context.resumed as Progress | null;
-    progress ??= { done: 0, client: await firstClientState(pulse) };
+    progress ??= { done: 0, client: await firstClientState(pulse), wrong: [] };
     const client = createDoorClient({ dir: context.dir, state: progress.client, pulse: () => pulse });
-    const wrong: string[] = [];
-    const failed: number[] = [];
+    const wrong: string[] = [...progress.wrong];
     try {
       for (const [index, nth] of numbers.entries()) {
         if (index < progress.done) continue;
@@ -58,8 +58,7 @@ export const failingSync: FaultCheck = {
           (left) => left === 0,
           20,
         );
-        failed.push(nth);
-        progress = { ...progress, done: index + 1 };
+        progress = { ...progress, done: index + 1, wrong };
         context.save(progress);
       }
       await settled(pulse);

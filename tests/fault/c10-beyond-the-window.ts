@@ -1,4 +1,4 @@
-import { defineQuery, noParams } from 'streams/store';
+import { defineQuery, noParams, readLedger } from 'streams/store';
 import { z } from 'zod';
 import type { FaultCheck } from './check.ts';
 import { judge, readTotals, sentTotals } from './oracle.ts';
@@ -40,6 +40,7 @@ export const beyondTheWindow: FaultCheck = {
       // A merge in between would drop the repeated rows before they are counted.
       await pipeline.store.execute('SYSTEM STOP MERGES usage_events');
       const before = await rows();
+      const ledgerBefore = await ledger();
       const records = [];
       for await (const record of pipeline.log.read('telemetry', await partition(), 0, 1)) records.push(record);
       const number = await partition();
@@ -57,6 +58,8 @@ export const beyondTheWindow: FaultCheck = {
       const added = (await rows()) - before;
       // Without this the check would pass because the engine still knew the token.
       if (added === 0) wrong.push('the engine had not forgotten the old token: the window was not passed');
+      const ledgerAfter = await ledger();
+      if (ledgerAfter !== ledgerBefore) wrong.push(`the ledger was ${ledgerBefore} and became ${ledgerAfter}`);
       const { differences } = await judge(sentTotals(requests), () => readTotals(pipeline.store, tenantNames));
       return {
         passed: wrong.length === 0 && differences.length === 0,
@@ -67,6 +70,13 @@ export const beyondTheWindow: FaultCheck = {
       await pipeline.stop();
     }
 
+    /** Two days around now hold everything that is sent. */
+    async function ledger(): Promise<string> {
+      const hour = Math.floor(Date.now() / 3_600_000) * 3600;
+      const kept = await readLedger(pipeline.store, { fromHour: hour - 86_400, toHour: hour + 86_400 });
+      if (kept.length === 0) wrong.push('the ledger is empty');
+      return JSON.stringify(kept);
+    }
     async function rows(): Promise<number> {
       return (await pipeline.store.query(physicalRows, {}))[0]?.rows ?? Number.NaN;
     }

@@ -31,6 +31,7 @@ export const noisyNeighbour: FaultCheck = {
       const beside: number[] = [];
       const ratios: number[] = [];
       const wrong: string[] = [];
+      let quietErrors = 0;
       for (let round = 0; round < rounds && Date.now() < context.deadline; round++) {
         const windows: { isNoisy: boolean; p95: number }[] = [];
         for (const isNoisy of round % 2 === 0 ? [false, true] : [true, false]) {
@@ -39,6 +40,7 @@ export const noisyNeighbour: FaultCheck = {
           const window = await runWindow(neighbours, seconds, isNoisy);
           windows.push({ isNoisy, p95: percentile(window.quietMs, 0.95) });
           (isNoisy ? beside : alone).push(...window.quietMs);
+          quietErrors += window.quietErrors.length;
           wrong.push(...window.quietErrors, ...window.noisy.others);
           accepted += window.noisy.accepted;
           limited += window.noisy.limited;
@@ -59,7 +61,7 @@ export const noisyNeighbour: FaultCheck = {
       if (!(ratio <= ratioMax) && !isNoise) wrong.push(`p95 is ${ratio.toFixed(2)} times that alone`);
       return {
         passed: wrong.length === 0,
-        figure: `p95 ${p95Alone.toFixed(1)} → ${p95Beside.toFixed(1)} ms, median ratio ${ratio.toFixed(2)} of ${ratios.length}; ${limited} of ${sent} noisy requests 429; quiet errors 0 of ${alone.length + beside.length}`,
+        figure: `p95 ${p95Alone.toFixed(1)} → ${p95Beside.toFixed(1)} ms, median ratio ${ratio.toFixed(2)} of ${ratios.length}; ${limited} of ${sent} noisy requests 429; quiet errors ${quietErrors} of ${alone.length + beside.length}`,
         details: wrong.slice(0, 20),
       };
     } finally {

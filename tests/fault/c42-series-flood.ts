@@ -58,10 +58,12 @@ export const seriesFlood: FaultCheck = {
       if (off > 0.01) wrong.push(`${taken} series were taken, the cap is ${cap}`);
       const grown = Math.max(0, rssMost - rssAtCap) / 1024 / 1024;
       if (grown > rssMiBMax) wrong.push(`memory grew by ${grown.toFixed(0)} MiB beyond the cap`);
-      wrong.push(...(await stored(pulse, { taken, rejected, quietPoints: quietSent * 10 })));
+      const found = await stored(pulse, { taken, rejected, quietPoints: quietSent * 10 });
+      wrong.push(...found.wrong);
+      const requests = Math.ceil(flood / perRequest);
       return {
         passed: wrong.length === 0,
-        figure: `${flood} series sent, ${taken} taken (cap ${cap}, off ${(off * 100).toFixed(2)} %), ${rejected} counted, RSS +${grown.toFixed(0)} MiB beyond the cap, quiet tenant lost 0 of ${quietSent * 10}`,
+        figure: `${flood} series sent, ${taken} taken (cap ${cap}, off ${(off * 100).toFixed(2)} %), ${rejected} counted, RSS +${grown.toFixed(0)} MiB beyond the cap, quiet tenant lost ${requests * 10 - found.quietPoints} of ${requests * 10}`,
         details: wrong.slice(0, 20),
       };
     } finally {
@@ -73,7 +75,7 @@ export const seriesFlood: FaultCheck = {
 async function stored(
   pulse: PulseProcess,
   expected: { readonly taken: number; readonly rejected: number; readonly quietPoints: number },
-): Promise<string[]> {
+): Promise<{ readonly wrong: readonly string[]; readonly quietPoints: number }> {
   const range = `start=${new Date(Date.now() - 86_400_000).toISOString()}&end=${new Date(Date.now() + 3_600_000).toISOString()}`;
   const points = async (tenant: string) =>
     (await call<{ points: number }>(pulse, `/api/v1/telemetry/counts?tenant=${tenant}&${range}`)).body.points;
@@ -91,5 +93,5 @@ async function stored(
   await wait('points of the noisy tenant', () => points('noisy'), expected.taken);
   await wait('points of the quiet tenant', () => points('quiet'), expected.quietPoints);
   await wait('what the noisy tenant is shown', shown, expected.rejected);
-  return wrong;
+  return { wrong, quietPoints: await points('quiet') };
 }

@@ -9,6 +9,8 @@ import { settled } from './settled.ts';
 interface Progress {
   readonly done: number;
   readonly client: DoorClientState;
+  readonly slowest: number;
+  readonly wrong: readonly string[];
 }
 
 const senders = 6;
@@ -25,10 +27,10 @@ export const terminated: FaultCheck = {
     const dataDir = join(context.dir, 'data');
     let pulse = await startPulse({ dataDir });
     let progress = context.resumed as Progress | null;
-    progress ??= { done: 0, client: await firstClientState(pulse) };
+    progress ??= { done: 0, client: await firstClientState(pulse), slowest: 0, wrong: [] };
     const client = createDoorClient({ dir: context.dir, state: progress.client, pulse: () => pulse });
-    const wrong: string[] = [];
-    let slowest = 0;
+    const wrong: string[] = [...progress.wrong];
+    let slowest = progress.slowest;
     while (progress.done < rounds && Date.now() < context.deadline) {
       const closing = { closed: false };
       const load = Promise.all(Array.from({ length: senders }, () => sendUntilClosed(client, closing, wrong)));
@@ -43,7 +45,7 @@ export const terminated: FaultCheck = {
       if ((await client.sendNew()).status !== 0) wrong.push('answered after it had closed');
       if (code !== 0) wrong.push(`ended with ${code}`);
       if (seconds > drainSecondsMax) wrong.push(`took ${seconds} s`);
-      progress = { ...progress, done: progress.done + 1 };
+      progress = { ...progress, done: progress.done + 1, slowest, wrong };
       context.save(progress);
       pulse = await startPulse({ dataDir });
     }
