@@ -23,6 +23,14 @@ const honest: readonly (readonly [string, string, Uint8Array, Uint8Array])[] = [
     Buffer.concat([large, large.subarray(0, 100)]),
   ],
   ['zstd', 'zstd', zstdCompressSync(large), large],
+  ['a small gzip body', 'gzip', gzipSync(large.subarray(0, 5000)), large.subarray(0, 5000)],
+  ['an empty gzip body', 'gzip', gzipSync(Buffer.alloc(0)), Buffer.alloc(0)],
+  [
+    'small members, of which only the last one counts in the trailer',
+    'gzip',
+    Buffer.concat([gzipSync(large.subarray(0, 5000)), gzipSync(large.subarray(0, 100))]),
+    Buffer.concat([large.subarray(0, 5000), large.subarray(0, 100)]),
+  ],
   [
     'a small body that grows a thousand times',
     'gzip',
@@ -49,3 +57,9 @@ for (const [what, encoding, body] of bombs) {
     await expect(decompress(body, encoding, most)).rejects.toMatchObject({ code: 'ingest.too_large', status: 413 });
   });
 }
+
+test('small bytes that are no gzip are refused by code', async () => {
+  const cut = gzipSync(large.subarray(0, 5000)).subarray(0, -20);
+  for (const body of [Buffer.alloc(40), cut])
+    await expect(decompress(body, 'gzip', most)).rejects.toMatchObject({ code: 'ingest.encoding_malformed' });
+});

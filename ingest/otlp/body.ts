@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { createGunzip, createZstdDecompress, gunzip, zstdDecompress } from 'node:zlib';
+import { createGunzip, createZstdDecompress, gunzip, gunzipSync, zstdDecompress } from 'node:zlib';
 import { AppError } from 'streams/contract';
 import { gunzipChunkBytes } from 'streams/log';
 
@@ -26,7 +26,20 @@ function claimedBytes(name: string, body: Uint8Array): number {
   return claimed <= body.length * ratioMax ? claimed : Number.POSITIVE_INFINITY;
 }
 
+/** Up to here decompressing takes the event loop less time than handing the body to another thread, and the sender waits for no thread. *Source* measured: 96 KB 0.13 ms here, 0.1 ms and two changes of threads there. */
+const atOnceBytes = 96 * 1024;
+
 const isTooLarge = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+
+/** Null when the body holds more than it claims. *Errors* those of zlib. */
+function gunzipAtOnce(body: Uint8Array, claimed: number): Uint8Array | null {
+  try {
+    return gunzipSync(body, { maxOutputLength: Math.max(1, claimed), chunkSize: gunzipChunkBytes(body, claimed + 1) });
+  } catch (error) {
+    if (isTooLarge(error)) return null;
+    throw error;
+  }
+}
 
 let queue: Promise<unknown> = Promise.resolve();
 
@@ -72,6 +85,10 @@ export async function decompress(
     const grow = (bytes: number) =>
       undo(body, { maxOutputLength: bytes, ...(name === 'gzip' ? { chunkSize: gunzipChunkBytes(body, bytes) } : {}) });
     const claimed = claimedBytes(name, body);
+    if (claimed <= Math.min(atOnceBytes, most)) {
+      const grown = gunzipAtOnce(body, claimed);
+      if (grown !== null) return grown;
+    }
     if (claimed <= most) {
       const grown = await grow(Math.max(claimed, Math.min(freeBytes, most))).catch((error) => {
         if (!isTooLarge(error)) throw error;

@@ -14,7 +14,7 @@ const name = 'durable.mark';
 /**
  * Remembers how far a partition is on disk, so that recovery can tell a torn write from damage to acknowledged bytes.
  *
- * *Bias* written after each sync and not synced itself: a process that is killed leaves it exact, a power cut leaves it low, never high.
+ * *Bias* written after each sync, beside the answers to it, and not synced itself: a process that is killed leaves it exact or one group low, a power cut leaves it low, never high.
  */
 export class DurableMarkFile {
   readonly #file: LogFile;

@@ -39,6 +39,8 @@ export class Partition {
   #draining: Promise<void> | null = null;
   #file: LogFile | null = null;
   #mark: DurableMarkFile | null = null;
+  #unmarked: DurableMark | null = null;
+  #marking: Promise<void> | null = null;
   #damage: Damage = 'none';
   #next = 0;
   #repairTimer: NodeJS.Timeout | undefined;
@@ -134,6 +136,7 @@ export class Partition {
     while (this.#draining !== null) await this.#draining;
     this.#recent.clear();
     clearTimeout(this.#repairTimer);
+    await this.#marking;
     await this.#file?.close();
     await this.#mark?.close();
     this.#file = null;
@@ -226,8 +229,20 @@ export class Partition {
     this.#remember(group, first);
     this.#next = placed.next;
     this.#environment.observer.appended(this.topic, placed.next - first, bytes);
-    await this.#mark?.write({ base: segment.base, size: segment.size });
+    this.#unmarked = { base: segment.base, size: segment.size };
+    this.#marking ??= this.#writeMark();
     return first;
+  }
+
+  /** Beside the next group: nobody waits for a note that may be low anyway. */
+  async #writeMark(): Promise<void> {
+    for (;;) {
+      const mark = this.#unmarked;
+      if (mark === null) break;
+      this.#unmarked = null;
+      await this.#mark?.write(mark);
+    }
+    this.#marking = null;
   }
 
   #remember(group: readonly Waiting[], first: number): void {
