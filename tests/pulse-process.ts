@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { copyEmptyControl } from 'streams/control/test-cluster';
 
 const root = join(import.meta.dirname, '..');
 
@@ -28,15 +29,25 @@ export async function startPulse(
     readonly dataDir?: string;
     readonly environment?: Readonly<Record<string, string>>;
     readonly args?: readonly string[];
+    readonly nodeArgs?: readonly string[];
+    /** The server makes its control plane itself, instead of finding an empty one. */
+    readonly firstStart?: boolean;
   } = {},
 ): Promise<PulseProcess> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'pulse-test-'));
-  const child = spawn(process.execPath, [join(root, 'main.ts'), ...(options.args ?? [])], {
+  if (options.firstStart !== true && !existsSync(join(dataDir, 'control'))) {
+    await copyEmptyControl(join(dataDir, 'control'));
+  }
+  // As `npm start` does it.
+  const nodeArgs = ['--max-semi-space-size=16', ...(options.nodeArgs ?? [])];
+  const child = spawn(process.execPath, [...nodeArgs, join(root, 'main.ts'), ...(options.args ?? [])], {
     cwd: root,
     env: {
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
       UV_THREADPOOL_SIZE: '12',
+      NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/node'),
+      MALLOC_ARENA_MAX: '2',
       PULSE_DATA_DIR: dataDir,
       PULSE_HTTP_PORT: '0',
       PULSE_OTLP_HTTP_PORT: '0',

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import type { Clock } from '../runtime/clock.ts';
 import { createControl, type KyselyControl } from './kysely-control.ts';
 import type { ControlTransaction } from './port.ts';
+import { copyEmptyControl } from './test-cluster.ts';
 
 /** A started control plane; `dir` is a directory of its own, `end` stops it and removes that. */
 export interface TestControl {
@@ -16,6 +17,7 @@ export interface TestControl {
 /** A started control plane on a PGlite of its own, or on a database of a server, for tests. */
 export async function startTestControl(clock?: Clock, postgresUrl?: string): Promise<TestControl> {
   const dir = mkdtempSync(join(tmpdir(), 'pulse-control-'));
+  if (postgresUrl === undefined) await copyEmptyControl(join(dir, 'control'));
   const control = createControl({
     connection:
       postgresUrl === undefined
