@@ -93,6 +93,30 @@ describe('query', () => {
     expect(streamed).toEqual([{ s, a: params.a, n: '18446744073709551615' }]);
   });
 
+  test('reads with values run side by side: a slow one holds up no other', async () => {
+    const query = {
+      ...adHoc('SELECT sleepEachRow({seconds:Float64}) AS slept FROM numbers(1)'),
+      params: z.object({ seconds: z.number() }),
+    };
+    const done: string[] = [];
+    const slow = fixture.store.query(query, { seconds: 1 }).then(() => done.push('slow'));
+    await fixture.store.query(query, { seconds: 0 });
+    done.push('quick');
+    await slow;
+    expect(done).toEqual(['quick', 'slow']);
+  });
+
+  test('a list of a hundred thousand ids is a value like any other, in reads and streams', async () => {
+    const query = {
+      ...adHoc('SELECT toFloat64(count()) AS n FROM numbers(200000) WHERE number IN {ids:Array(UInt64)}'),
+      params: z.object({ ids: z.string() }),
+      row: z.object({ n: z.number() }),
+    };
+    const ids = `[${Array.from({ length: 100_000 }, (_, i) => i * 2).join()}]`;
+    expect(await fixture.store.query(query, { ids })).toEqual([{ n: 100_000 }]);
+    expect(await Array.fromAsync(fixture.store.stream(query, { ids }))).toEqual([{ n: 100_000 }]);
+  });
+
   test('a row of another shape is refused with its column', async () => {
     const query = { ...adHoc("SELECT 'x' AS n"), row: z.object({ n: z.number() }) };
     await expect(fixture.store.query(query, {})).rejects.toMatchObject({ code: 'store.row_invalid', field: 'n' });
@@ -165,6 +189,37 @@ describe('migrations', () => {
     }
     expect(migrated.length).toBeGreaterThan(15);
     expect(await shape('desired')).toEqual(migrated);
+  });
+
+  test('samples and conflicts of before stand after the change of their tables, wherever it was interrupted', async () => {
+    const ranked = readMigrations().find(({ name }) => name === '0008_late_copies');
+    const steps = statements(ranked?.sql ?? '');
+    expect(steps).toHaveLength(8);
+    const before = readMigrations().slice(0, 7);
+    for (const done of [0, 2, 4, 5, 6, 7, steps.length]) {
+      for (const table of ['samples', 'samples_ranked', 'samples_unranked', 'usage_conflicts']) {
+        await fixture.store.execute(`DROP TABLE IF EXISTS ${table} SYNC`);
+      }
+      const [samples, , conflicts] = ['samples', '', 'usage_conflicts'].map((table) =>
+        before
+          .flatMap(({ sql }) => statements(sql))
+          .find((statement) => statement.includes(`CREATE TABLE IF NOT EXISTS ${table} (`)),
+      );
+      await fixture.store.execute(samples ?? '');
+      await fixture.store.execute(conflicts ?? '');
+      await fixture.store.execute(
+        `INSERT INTO samples SELECT 1, number, toDateTime64('2026-11-20 00:00:00', 3, 'UTC') + toIntervalHour(number), 1, toDateTime64(0, 3, 'UTC'), now(), 4 * (number % 2), 400 FROM numbers(100)`,
+      );
+      await fixture.store.execute(`INSERT INTO usage_conflicts SELECT 1, 's', 'i', now64(3), '{}', 0, 7`);
+      for (const step of steps.slice(0, done)) await fixture.store.execute(step);
+      for (const step of steps) await fixture.store.execute(step);
+      expect(await rowsOf(fixture.store, 'SELECT count() AS n, sum(on_time) AS on_time FROM samples FINAL')).toEqual([
+        { n: '100', on_time: '50' },
+      ]);
+      expect(await rowsOf(fixture.store, 'SELECT offset, position FROM usage_conflicts')).toEqual([
+        { offset: '7', position: 0 },
+      ]);
+    }
   });
 
   test('applying again does nothing, a changed file and a newer version are refused', async () => {

@@ -189,6 +189,7 @@ function conflictsBlock(events: readonly EventClaim[]): Block {
       column('payload', 'String', (claim) => JSON.stringify(claim.event)),
       column('partition', 'UInt16', (claim) => claim.partition),
       column('offset', 'UInt64', (claim) => claim.offset),
+      column('position', 'UInt32', (claim) => claim.index),
     ],
   };
 }

@@ -104,6 +104,34 @@ describe('limits in the envelope', () => {
     expect(await one('SELECT retention_days AS days FROM spans')).toEqual({ days: 7 });
     expect(await one('SELECT retention_days AS days FROM log_records')).toEqual({ days: 30 });
   });
+
+  test('a late copy, equal or not, never takes the place of a point that came on time; what came on time replaces', async () => {
+    const [minute, late, none] = [60, { lateAfterSeconds: 60 }, { lateAfterSeconds: 86_400 }];
+    const send = (ms: number, value: number, limits: object) =>
+      feed.otlp('metrics', numberMetric('dotmac.customers.active', [[ms, value]]), 1, limits);
+    const [first, second] = [at, at + minute * 1000];
+    send(first, 5, none);
+    send(second, 1, late);
+    await pipeline.drain();
+    send(first, 5, late);
+    send(second, 2, none);
+    await pipeline.drain();
+    send(first, 7, late);
+    send(first, 6, none);
+    send(second, 3, late);
+    await pipeline.drain();
+    const standing = 'SELECT value, flags FROM samples FINAL ORDER BY time';
+    const expected = [
+      { value: 6, flags: 0 },
+      { value: 2, flags: 0 },
+    ];
+    expect(await rowsOf(fixture.store, standing)).toEqual(expected);
+    await restart();
+    await fixture.store.execute('OPTIMIZE TABLE samples FINAL');
+    expect(await rowsOf(fixture.store, 'SELECT value, flags FROM samples ORDER BY time')).toEqual(expected);
+    expect(total(await ledger(), 'metrics')).toEqual({ accepted: 7, logged: 7, duplicates: 5, stored: 2 });
+    expect(await one('SELECT sum(late) AS late FROM series_hour FINAL')).toEqual({ late: '0' });
+  });
 });
 
 describe('disorder', () => {
@@ -353,6 +381,14 @@ describe('usage events', () => {
       v: '2',
     });
     expect(total(await ledger(), 'events')).toEqual({ accepted: 4, logged: 4, duplicates: 2, stored: 2 });
+  });
+
+  test('every conflict of one request stands in the list', async () => {
+    feed.events(['1', '2', '3', '2'].map((value) => ({ id: '1', value })));
+    await pipeline.drain();
+    await fixture.store.execute('OPTIMIZE TABLE usage_conflicts FINAL');
+    const values = "SELECT JSONExtractString(payload, 'value') AS value FROM usage_conflicts FINAL ORDER BY position";
+    expect(await rowsOf(fixture.store, values)).toEqual([{ value: '2' }, { value: '3' }, { value: '2' }]);
   });
 });
 
