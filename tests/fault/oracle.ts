@@ -12,6 +12,7 @@ export type Totals = Readonly<Record<string, { count: number; sum: number }>>;
 export interface StoredTotals {
   readonly samples: Totals;
   readonly rollUps: Totals;
+  readonly minuteRollUps: Totals;
   readonly events: Totals;
   readonly logRecords: Totals;
 }
@@ -28,6 +29,7 @@ const query = (name: string) =>
 const queries = {
   samples: query('samples'),
   rollUps: query('roll-ups'),
+  minuteRollUps: query('minute-roll-ups'),
   events: query('events'),
   logRecords: query('log-records'),
 };
@@ -124,5 +126,5 @@ export function sentTotals(requests: Iterable<Request>): StoredTotals {
     if (sent.count > 0) add(events, `${tenant} api_calls 0`, sent.count, sent.sum);
     if (lines > 0) add(logRecords, `${tenant} log 0`, lines, 0);
   }
-  return { samples, rollUps: samples, events, logRecords };
+  return { samples, rollUps: samples, minuteRollUps: samples, events, logRecords };
 }

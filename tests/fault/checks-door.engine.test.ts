@@ -1,0 +1,3 @@
+import { testPart } from './short-forms.ts';
+
+testPart(2);
