@@ -5,6 +5,12 @@ import { TenantRates } from './tenant-rates.ts';
 
 /** What one request holds of the door until it is answered. */
 export interface Ticket {
+  /**
+   * Bytes of a body whose length was not declared, as they come.
+   *
+   * *Errors* `limits.request_bytes` (413); `limits.bytes_in_flight` (429) and `ingest.overloaded` (503) once too much is held and others hold some of it: what was not announced is measured while it arrives.
+   */
+  arrive(bytes: number): void;
   /** The body as it came, complete: counts what was not declared. *Errors* `limits.request_bytes` (413). */
   received(bytes: number): void;
   /** Bytes made of the body, such as its decompressed form. */
@@ -53,7 +59,8 @@ export function createAdmission(deps: AdmissionDeps): Admission {
       rates.check(tenant.id, limits, deps.now());
       const own = running.get(tenant.id) ?? { requests: 0, bytes: 0 };
       if (own.requests >= limits.concurrentRequests) throw tooMany(limits.concurrentRequests);
-      if (inside > 0 && (held + declaredBytes > deps.maxInFlightBytes || deps.memory.isOver())) throw overloaded();
+      const isFull = (more: number) => held + more > deps.maxInFlightBytes || deps.memory.isOver();
+      if (inside > 0 && isFull(declaredBytes)) throw overloaded();
       // Also of what is only announced: senders that stall could otherwise hold the door for everybody.
       const share = Math.floor(deps.maxInFlightBytes / tenantShare);
       if (own.requests > 0 && own.bytes + declaredBytes > share) throw tooManyBytes(share);
@@ -61,6 +68,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
       own.requests++;
       running.set(tenant.id, own);
       let taken = 0;
+      let arrived = 0;
       let left = false;
       const hold = (bytes: number) => {
         if (left) return;
@@ -70,8 +78,15 @@ export function createAdmission(deps: AdmissionDeps): Admission {
       };
       hold(declaredBytes);
       return {
+        arrive(bytes) {
+          arrived += bytes;
+          hold(bytes);
+          if (arrived > limits.requestBytes) throw tooLarge(limits.requestBytes);
+          if (inside > 1 && isFull(0)) throw overloaded();
+          if (own.requests > 1 && own.bytes > share) throw tooManyBytes(share);
+        },
         received(bytes) {
-          hold(bytes - declaredBytes);
+          hold(bytes - declaredBytes - arrived);
           if (bytes > limits.requestBytes) throw tooLarge(limits.requestBytes);
         },
         hold,
