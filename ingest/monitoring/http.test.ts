@@ -109,3 +109,36 @@ for (const [name, path, body, headers, status] of refusals) {
     expect(door.appended).toEqual([]);
   });
 }
+
+test('a time that OTLP cannot say is refused by its age, and takes nothing else with it', async () => {
+  const door = await openTestDoor();
+  const metrics = ['1960-01-01T00:00:00Z', '0000-01-01T00:00:00Z', '9999-01-01T00:00:00Z', at].map((timestamp) => ({
+    name: 'm',
+    value: 1,
+    timestamp,
+  }));
+  const answer = await send(door, 'metrics', { metrics });
+  expect([answer.statusCode, answer.json()]).toEqual([
+    200,
+    { accepted: 1, rejected: { too_old: 2, too_far_ahead: 1 } },
+  ]);
+});
+
+test('a whole number that JSON has rounded is marked inexact', async () => {
+  const door = await openTestDoor();
+  const body = `{"metrics":[${['9007199254740992', '-9007199254740995', '1e300', '0.5', '-0.0']
+    .map((value, i) => `{"name":"m${i}","value":${value},"timestamp":"${at}"}`)
+    .join()}]}`;
+  expect((await send(door, 'metrics', body, { 'content-type': 'application/json' })).statusCode).toBe(200);
+  const decoder = createOtlpDecoder();
+  decoder.metrics(door.appended[0]?.payload ?? new Uint8Array(), 7, everything);
+  const { points } = decoder.takeMetrics();
+  const flagged = points.series.map((series, i) => [series.metric, points.value[i], points.flags[i]]);
+  expect(flagged).toEqual([
+    ['m0', 9007199254740992, 0],
+    ['m1', -9007199254740996, 2],
+    ['m2', 1e300, 0],
+    ['m3', 0.5, 0],
+    ['m4', -0, 0],
+  ]);
+});

@@ -21,7 +21,20 @@ function toKeyValues(attributes: Attributes): object[] {
     }));
 }
 
-const nanos = (instant: string): string => `${Date.parse(instant)}000000`;
+/** Newest millisecond that 64 bits of nanoseconds can say. */
+const newestMs = 18_446_744_073_709;
+
+/** Nanoseconds of an instant; one that OTLP cannot say becomes the nearest that it can, and is refused by its age like any other. */
+function nanos(instant: string): string {
+  const ms = Date.parse(instant);
+  return `${Math.min(Math.max(ms, 1), newestMs)}000000`;
+}
+
+/** A whole number beyond 2^53 has lost digits in JSON already: as an integer it is marked inexact, and no meter takes it. */
+const isInexact = (value: number): boolean =>
+  Number.isInteger(value) && Math.abs(value) > 2 ** 53 && Math.abs(value) < 2 ** 63;
+const numberValue = (value: number): object =>
+  isInexact(value) ? { asInt: String(BigInt(value)) } : { asDouble: value };
 
 interface Gauge {
   readonly name: string;
@@ -36,7 +49,11 @@ function gaugeRequest(gauges: readonly Gauge[]): object {
   for (const { name, unit, time, value, attributes } of gauges) {
     const key = JSON.stringify([name, unit]);
     const metric = metrics.get(key) ?? { name, unit, gauge: { dataPoints: [] } };
-    metric.gauge.dataPoints.push({ timeUnixNano: nanos(time), asDouble: value, attributes: toKeyValues(attributes) });
+    metric.gauge.dataPoints.push({
+      timeUnixNano: nanos(time),
+      ...numberValue(value),
+      attributes: toKeyValues(attributes),
+    });
     metrics.set(key, metric);
   }
   return { resourceMetrics: [{ resource, scopeMetrics: [{ scope, metrics: [...metrics.values()] }] }] };

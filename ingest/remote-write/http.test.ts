@@ -320,3 +320,17 @@ test('a small message of references that stands for a huge one is refused before
   const answer = await send(door, payload, { 'content-type': v2 });
   expect([answer.statusCode, answer.json().code]).toEqual([413, 'remote_write.too_large']);
 });
+
+test('a message under the name of the other version is refused: its series would be passed over and acknowledged', async () => {
+  const series = [{ labels: up(), samples: [at(receivedAtMs)] }];
+  for (const [sent, contentType] of [
+    ['1.0', v2],
+    ['2.0', v1],
+  ] as const) {
+    const door = await openTestDoor();
+    const answer = await send(door, body(sent, series), { 'content-type': contentType });
+    expect([answer.statusCode, answer.json().code]).toEqual([400, 'remote_write.malformed']);
+    expect(door.appended).toEqual([]);
+    expect(written(answer.headers)).toEqual(contentType === v2 ? ['0', '0', '0'] : [undefined, undefined, undefined]);
+  }
+});

@@ -27,7 +27,15 @@ interface Issue {
   readonly message: string;
 }
 
-const text = (most: number) => z.string().min(1).max(most);
+/** *Source* CloudEvents §3.1, String: without control characters and halves of surrogate pairs. Stored as UTF-8, two ids that differ in a half alone would be one. */
+const isAllowed = (value: string) => value.isWellFormed() && !/\p{Cc}/u.test(value);
+const notAllowed = 'has a control character or half a surrogate pair';
+const text = (most: number) => z.string().min(1).max(most).refine(isAllowed, notAllowed);
+/** Letters of RFC 3339 may be small. */
+const instant = z.preprocess(
+  (value) => (typeof value === 'string' ? value.toUpperCase() : value),
+  z.iso.datetime({ offset: true, local: false }).optional(),
+);
 /** An attribute that is null was not set. *Source* JSON format §2.2. */
 const unsetWhenNull = <T extends z.ZodType>(attribute: T) =>
   z.preprocess((value) => (value === null ? undefined : value), attribute);
@@ -36,8 +44,8 @@ const cloudEvent = z.looseObject({
   type: text(255),
   source: text(1024),
   id: text(255),
-  subject: unsetWhenNull(z.string().max(255).default('')),
-  time: unsetWhenNull(z.iso.datetime({ offset: true, local: false }).optional()),
+  subject: unsetWhenNull(z.string().max(255).refine(isAllowed, notAllowed).default('')),
+  time: unsetWhenNull(instant),
   datacontenttype: unsetWhenNull(
     z
       .string()
@@ -147,6 +155,7 @@ function timeIssue(timeMs: number, reading: Reading, prefix: string): Issue | nu
   if (timeMs < reading.receivedAtMs - oldestMs && !reading.backfill) {
     return { code: 'ingest.event_too_old', field, message: 'is older than 32 days and the key has no scope backfill' };
   }
+  if (timeMs < 0) return { code: 'ingest.event_too_old', field, message: 'is before 1970' };
   return null;
 }
 

@@ -300,3 +300,69 @@ test('the CloudEvents SDK is understood in every mode', async () => {
     ['sdk-4', 'Zoë', '3'],
   ]);
 });
+
+test('an event before 1970 is refused also with scope backfill: the log would take what no table can', async () => {
+  const door = await openTestDoor();
+  const authorization = 'Bearer alpha-backfill';
+  for (const time of ['1969-12-31T23:59:59.999Z', '0000-01-01T00:00:00Z', '1970-01-01T00:00:00+00:01']) {
+    const answer = await send(door, [event(), event({ id: 'e-2', time })], { authorization });
+    expect([answer.statusCode, answer.json().code, answer.json().field]).toEqual([
+      400,
+      'ingest.event_too_old',
+      '[1].time',
+    ]);
+  }
+  expect((await send(door, event({ time: '1970-01-01T00:00:00Z' }), { authorization })).statusCode).toBe(200);
+  expect(door.appended).toHaveLength(1);
+});
+
+test('an identity that UTF-8 cannot carry is refused: two of them would be stored as one', async () => {
+  const door = await openTestDoor();
+  for (const name of ['id', 'source', 'type', 'subject']) {
+    for (const written of ['\\ud800', 'a\\udc00b', '\\u0000', '\\u0085']) {
+      const body = JSON.stringify(event({ [name]: 'X' })).replace('"X"', `"${written}"`);
+      const answer = await send(door, body);
+      expect([answer.statusCode, answer.json().code, answer.json().field]).toEqual([400, 'ingest.event_invalid', name]);
+    }
+  }
+  const bytes = Buffer.concat([
+    Buffer.from(JSON.stringify(event({ id: 'X' })).split('X')[0] ?? ''),
+    Buffer.from([0xff]),
+    Buffer.from(JSON.stringify(event({ id: 'X' })).split('X')[1] ?? ''),
+  ]);
+  const answer = await door.http.inject({
+    method: 'POST',
+    url: '/api/v1/plugins/usage',
+    headers: { authorization: 'Bearer alpha', 'content-type': 'application/cloudevents+json' },
+    payload: bytes,
+  });
+  expect([answer.statusCode, answer.json().code]).toEqual([400, 'ingest.event_invalid']);
+  const fine = await send(door, event({ id: '\u{1F4B6}-\u00e9-\u4e16' }));
+  expect([fine.statusCode, door.events()[0]?.id]).toEqual([200, '\u{1F4B6}-\u00e9-\u4e16']);
+});
+
+test('small letters in an RFC 3339 time, a byte order mark and binary data without a type are taken', async () => {
+  const door = await openTestDoor();
+  const time = at(receivedAtMs - 1000);
+  expect((await send(door, event({ time: time.toLowerCase() }))).statusCode).toBe(200);
+  expect((await send(door, `\ufeff${JSON.stringify(event())}`)).statusCode).toBe(200);
+  const binary = await door.http.inject({
+    method: 'POST',
+    url: '/api/v1/plugins/usage-events',
+    headers: {
+      authorization: 'Bearer alpha',
+      'CE-SpecVersion': '1.0',
+      'Ce-Type': 'api_calls',
+      'cE-source': '/a',
+      'ce-ID': 'x',
+      'ce-time': time,
+    },
+    payload: Buffer.from('{"value":"3"}'),
+  });
+  expect(binary.statusCode).toBe(200);
+  expect(door.events().map((one) => [one.time, one.value])).toEqual([
+    [time, '12.50'],
+    [time, '12.50'],
+    [time, '3'],
+  ]);
+});

@@ -25,6 +25,18 @@ export interface UsageEventRoutesDeps {
 /** Data of a binary-mode event may be of any JSON media type; other formats of CloudEvents are not JSON and stay refused. */
 const anyJson = /^(?!application\/cloudevents)[\w.-]+\/(?:[\w.-]+\+)?json(?:\s*;|$)/i;
 
+/** An absent type, as Fastify names it: the data of a binary-mode event are JSON then. *Source* CloudEvents §3.1.1, datacontenttype. */
+const noType = /^\/$/;
+
+/** Bytes that are no UTF-8 would all become the same sign, and two ids one. */
+function decodeUtf8(bytes: Uint8Array): string | AppError {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    return new AppError('ingest.event_invalid', '(body): is not UTF-8', { status: 400, field: '(body)', cause });
+  }
+}
+
 /** Events a record of the log: keeps each record well under the 4 MiB that a topic takes. */
 const partBytesMax = 1024 * 1024;
 
@@ -43,13 +55,17 @@ export function usageEventRoutes(deps: UsageEventRoutesDeps): FastifyPluginAsync
     const jsonTypes = [
       ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json'],
       anyJson,
+      noType,
     ];
     for (const types of jsonTypes) {
-      app.addContentTypeParser<string>(
+      app.addContentTypeParser<Buffer>(
         types,
-        { parseAs: 'string', bodyLimit: deps.maxBodyBytes },
-        (request, text, done) =>
-          parseJson(request, text, (error, body) => done(error, error ? undefined : withoutInexactValues(text, body))),
+        { parseAs: 'buffer', bodyLimit: deps.maxBodyBytes },
+        (request, bytes, done) => {
+          const text = decodeUtf8(bytes);
+          if (text instanceof AppError) return done(text);
+          parseJson(request, text, (error, body) => done(error, error ? undefined : withoutInexactValues(text, body)));
+        },
       );
     }
     admitRequests(app, deps.admission, deps.maxBodyBytes);

@@ -1,4 +1,5 @@
 import { readString, StringCache } from '../attribute-reader.ts';
+import { malformed } from '../wire-reader.ts';
 import { expectWire, isStaleMarker, readDouble, readInt64, readLimit, readMarkedDouble, readUint32 } from './fields.ts';
 import { readHistogram } from './histogram-reader.ts';
 import { elementBytes, MeteredReader, type ReadBudget } from './metered-reader.ts';
@@ -25,7 +26,12 @@ export function readWriteRequest(bytes: Uint8Array, budget: ReadBudget, visit: (
     const tag = reader.tag(reader.length);
     if (tag >>> 3 === 1) visit(readSeries(reader, readLimit(reader, tag, reader.length), strings));
     else if (tag >>> 3 === 3) checkMetadata(reader, readLimit(reader, tag, reader.length));
-    else reader.skip(tag, reader.length);
+    else if (tag >>> 3 === 4 || tag >>> 3 === 5) {
+      throw malformed(
+        'symbols and series of io.prometheus.write.v2.Request, which the content type does not name',
+        reader.pos,
+      );
+    } else reader.skip(tag, reader.length);
   }
 }
 

@@ -1,3 +1,4 @@
+import { malformed } from '../wire-reader.ts';
 import {
   isStaleMarker,
   readDouble,
@@ -45,6 +46,9 @@ function readSymbols(reader: MeteredReader): readonly string[] {
       reader.budget.take(elementBytes.symbol);
       symbols.push(reader.text(reader.pos, limit));
       reader.pos = limit;
+    } else if (tag >>> 3 <= 3) {
+      // Reserved so that the messages can be told apart: passing over them would acknowledge what was never read.
+      throw malformed('series of prometheus.WriteRequest, which the content type does not name', reader.pos);
     } else reader.skip(tag, reader.length);
   }
   return symbols;
