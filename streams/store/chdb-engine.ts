@@ -33,6 +33,9 @@ const serverConfig = `<clickhouse>
 </clickhouse>
 `;
 
+/** Values stand in the statement (see bound-statement.ts), also long lists of series; the engine's default of 256 KiB would refuse those. */
+const largeStatements = 'SET max_query_size = 268435456';
+
 /**
  * Opens the embedded engine on `dir` with its memory capped for the whole process, then `connections` connections on the same path.
  *
@@ -69,7 +72,9 @@ export async function openChdbEngine(options: {
     return {
       client,
       session() {
-        session ??= new Session(data);
+        if (session !== undefined) return session;
+        session = new Session(data);
+        session.query(largeStatements);
         return session;
       },
       async close() {
@@ -79,6 +84,7 @@ export async function openChdbEngine(options: {
     };
   };
   const connections = Array.from({ length: options.connections }, connect);
+  for (const { client } of connections) await client.command({ query: largeStatements });
   return {
     connections,
     async close() {

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { AppError, invariant } from '../contract/index.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { bindStatement } from './bound-statement.ts';
 import { type ChdbEngine, type EngineConnection, emptyBlockFolder, openChdbEngine } from './chdb-engine.ts';
 import { type ConnectionPool, createConnectionPool } from './connection-pool.ts';
 import { fromEngineError } from './engine-errors.ts';
@@ -127,7 +128,7 @@ export function createChdbStore(options: ChdbStoreOptions): Store {
   async function runText(sql: string, params: Record<string, unknown>, what: string): Promise<string> {
     try {
       return await running().with(async ({ client }) => {
-        const result = await client.exec({ query: sql, query_params: params });
+        const result = await client.exec({ query: bindStatement(sql, params) });
         const parts: Buffer[] = [];
         for await (const part of result.stream) parts.push(part as Buffer);
         return Buffer.concat(parts).toString('utf8');
@@ -168,8 +169,8 @@ export function createChdbStore(options: ChdbStoreOptions): Store {
     try {
       const connection = await connections.take();
       try {
-        const sql = readStatement(definition.sql, limits);
-        const chunks = connection.session().queryStreamBind(sql, values, { format: 'JSONEachRow' });
+        const sql = bindStatement(readStatement(definition.sql, limits), values);
+        const chunks = connection.session().queryStream(sql, { format: 'JSONEachRow' });
         for await (const chunk of chunks) {
           for (const line of chunk.text().split('\n')) if (line !== '') yield parseRow(definition, line);
         }
