@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './tests/longest-first.ts';
 
-/** Suites by file ending. Forks only: chdb does not live in worker threads. */
+/** Suites by file ending. Forks only: chdb does not live in worker threads. Suites with the same number of workers share them. */
 const suite = (
   name: string,
   include: string[],
@@ -23,10 +24,11 @@ const special = ['engine', 'page', 'servers'].map((ending) => `**/*.${ending}.te
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       suite('unit', ['**/*.test.ts'], 2, 20, special),
       suite('engine', ['**/*.engine.test.ts'], 2, 120),
-      suite('page', ['**/*.page.test.ts'], 1, 180),
+      suite('page', ['**/*.page.test.ts'], 2, 180),
       suite('servers', ['**/*.servers.test.ts'], 1, 600),
     ],
   },

@@ -8,6 +8,9 @@ import { copyEmptyControl } from 'streams/control/test-cluster';
 
 const root = join(import.meta.dirname, '..');
 
+/** Where processes under test keep compiled code; one that is killed writes nothing there. */
+export const compileCache = join(root, 'node_modules/.cache/node');
+
 /** A running server under test, in a process of its own, on free ports. */
 export interface PulseProcess {
   readonly http: string;
@@ -46,7 +49,7 @@ export async function startPulse(
       PATH: process.env['PATH'],
       HOME: process.env['HOME'],
       UV_THREADPOOL_SIZE: '12',
-      NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/node'),
+      NODE_COMPILE_CACHE: compileCache,
       MALLOC_ARENA_MAX: '2',
       PULSE_DATA_DIR: dataDir,
       PULSE_HTTP_PORT: '0',
