@@ -1,4 +1,5 @@
 import { AppError } from 'streams/contract';
+import { answeredCode } from 'streams/runtime';
 
 /** Fastify's own refusals by code, in the codes of the door. */
 const refusals = new Map<string, { status: number; code: string }>([
@@ -14,4 +15,9 @@ export function transportRefusal(error: unknown): AppError | null {
   const refusal = refusals.get((error as NodeJS.ErrnoException | null)?.code ?? '');
   if (refusal === undefined) return null;
   return new AppError(refusal.code, (error as Error).message, { status: refusal.status, cause: error });
+}
+
+/** Why a request was refused, as it is counted: the code that it was answered with, or that its sender was gone before its end. */
+export function refusalReason(error: unknown): string {
+  return answeredCode(error) ?? transportRefusal(error)?.code ?? 'ingest.unavailable';
 }

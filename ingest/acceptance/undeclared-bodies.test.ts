@@ -116,3 +116,29 @@ test('one of two requests of a tenant is sent away when they hold more than its 
   expect([status, text]).toEqual([429, expect.stringContaining('limits.bytes_in_flight')]);
   for (const { sender } of [first, second]) sender.destroy();
 });
+
+test('a sender that goes away in the middle is counted for what it is, on every route', async () => {
+  const door = await openTestDoor();
+  for (const url of ['/api/v1/plugins/usage-events', '/api/v1/monitoring/metrics', '/v1/metrics']) {
+    const { sender } = await begin(door, url);
+    sender.write(' ');
+    await sleep(50);
+    sender.destroy();
+  }
+  await sleep(50);
+  const counted = (await door.metrics()).split('\n').filter((line) => line.startsWith('pulse_ingest_rejected_total{'));
+  expect(counted.toSorted()).toEqual([
+    'pulse_ingest_rejected_total{signal="events",reason="ingest.cut_off"} 1',
+    'pulse_ingest_rejected_total{signal="metrics",reason="ingest.cut_off"} 2',
+  ]);
+});
+
+test('a body that is no JSON is counted under the code that it is answered with', async () => {
+  const door = await openTestDoor();
+  for (const url of ['/api/v1/plugins/usage-events', '/api/v1/monitoring/metrics']) {
+    const { sender, answer } = await begin(door, url);
+    sender.end('{');
+    const code = JSON.parse((await answer).text).code;
+    expect(await door.metrics()).toContain(`reason="${code}"} 1`);
+  }
+});

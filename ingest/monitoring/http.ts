@@ -8,6 +8,7 @@ import type { Admission } from '../acceptance/admission.ts';
 import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
 import type { TelemetryAcceptor } from '../acceptance/telemetry-acceptor.ts';
+import { refusalReason } from '../acceptance/transport-refusals.ts';
 import { AlertsBody, HealthChecksBody, MetricsBody } from './monitoring-bodies.ts';
 import { fromAlerts, fromHealthChecks, fromHealthDetails, fromMetrics } from './to-otlp.ts';
 
@@ -32,7 +33,7 @@ export function monitoringRoutes(deps: MonitoringRoutesDeps): FastifyPluginAsync
   return async (app) => {
     admitRequests(app, deps.admission, deps.maxBodyBytes);
     app.addHook('onError', async (request, _reply, error) => {
-      const code = error instanceof AppError ? error.code : 'request';
+      const code = refusalReason(error);
       if (countedByRecord.has(code)) return;
       const signal = request.routeOptions.url?.endsWith('/alerts') === true ? 'logs' : 'metrics';
       deps.metrics.rejected(signal, code, 1, request.tenant?.id, error);

@@ -9,6 +9,7 @@ import type { Admission } from '../acceptance/admission.ts';
 import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
 import { keeping } from '../acceptance/telemetry-acceptor.ts';
+import { refusalReason } from '../acceptance/transport-refusals.ts';
 import { contentModeOf, fromBinaryMode, readCloudEvents } from './cloud-events.ts';
 import { withoutInexactValues } from './exact-json.ts';
 import { countByHour } from './hour-counts.ts';
@@ -103,8 +104,7 @@ export function usageEventRoutes(deps: UsageEventRoutesDeps): FastifyPluginAsync
       if (request.method === 'POST') deps.metrics.request('events', reply.statusCode);
     });
     app.addHook('onError', async (request, _reply, error) => {
-      const code = error instanceof AppError ? error.code : 'request';
-      deps.metrics.rejected('events', code, 1, request.tenant?.id, error);
+      deps.metrics.rejected('events', refusalReason(error), 1, request.tenant?.id, error);
     });
   };
 }

@@ -23,7 +23,10 @@ interface BrokenRequests {
  *
  * *Errors* `request.timeout` (408), `request.headers_too_large` (431), `request.malformed` (400); the connection is closed after the answer.
  */
-export function answerBrokenRequests(formOf: (url: string) => 'problem' | 'status'): BrokenRequests {
+export function answerBrokenRequests(
+  formOf: (url: string) => 'problem' | 'status',
+  onAnswer: (code: string) => void = () => {},
+): BrokenRequests {
   const carried = new WeakMap<Socket, FastifyReply>();
   return {
     watch(app) {
@@ -39,6 +42,7 @@ export function answerBrokenRequests(formOf: (url: string) => 'problem' | 'statu
         return;
       }
       const refusal = refusals.get(error.code ?? '') ?? malformed;
+      onAnswer(refusal.code);
       const { type, body } = bodyOf(refusal, current, formOf);
       const head = [
         `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,

@@ -45,8 +45,9 @@ function createHttp(process: HttpProcess, services: Services, transport: { tls: 
   const tls =
     server.tlsCert === undefined || server.tlsKey === undefined ? null : new TlsFiles(server.tlsCert, server.tlsKey);
   transport.tls = tls;
-  const http = createApp(server, services.logger, { tls });
-  const otlpHttp = createApp(server, services.logger, { tls, refusals: 'status' });
+  const { metrics: registry } = services;
+  const http = createApp(server, services.logger, { tls, metrics: registry });
+  const otlpHttp = createApp(server, services.logger, { tls, metrics: registry, refusals: 'status' });
   describeApi(http, process.version);
   // Before the access checks: a browser asks without credentials whether it may ask with them.
   if (server.corsOrigins.length > 0) allowOrigins(otlpHttp, server.corsOrigins);

@@ -12,6 +12,7 @@ import {
 } from 'fastify';
 import { hasZodFastifySchemaValidationErrors, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
+import { Counter, type Registry } from 'prom-client';
 import { AppError, toProblem } from '../contract/index.ts';
 import { contentTypeOf, statusBody } from '../otlp/responses.ts';
 import { answerBrokenRequests } from './broken-requests.ts';
@@ -36,6 +37,7 @@ export type RefusalForm = 'problem' | 'status';
 export interface AppOptions {
   readonly tls?: TlsSource | null;
   readonly refusals?: RefusalForm;
+  readonly metrics?: Registry;
 }
 
 /** A Fastify application with the project's schema compilers, error answers, timeouts and request spans; nothing listens yet. */
@@ -46,7 +48,7 @@ export function createApp(config: ServerConfig, logger: Logger, options: AppOpti
     requestTimeout: config.requestTimeoutSeconds * 1000,
     connectionsCheckingInterval: config.connectionsCheckSeconds * 1000,
   };
-  const brokenRequests = answerBrokenRequests((path) => formOf(refusals, path));
+  const brokenRequests = answerBrokenRequests((path) => formOf(refusals, path), brokenCounter(options.metrics));
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -78,6 +80,23 @@ export function createApp(config: ServerConfig, logger: Logger, options: AppOpti
   answerUnknownRoutes(app);
   traceRequests(app);
   return app;
+}
+
+/** One counter a registry for both applications. */
+function brokenCounter(registry: Registry | undefined): (code: string) => void {
+  if (registry === undefined) return () => {};
+  const name = 'pulse_http_broken_requests_total';
+  const known = registry.getSingleMetric(name);
+  const counter =
+    known instanceof Counter
+      ? (known as Counter<'code'>)
+      : new Counter({
+          name,
+          help: 'Requests answered below the routes: too slow, head too large, no HTTP',
+          labelNames: ['code'],
+          registers: [registry],
+        });
+  return (code) => counter.inc({ code });
 }
 
 /** OTLP is served on the API port too, and its senders read a Status wherever they send. */
@@ -114,6 +133,12 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if (known instanceof AppError && known.retryAfterSeconds !== undefined)
     reply.header('retry-after', known.retryAfterSeconds);
   return reply.code(problem.status).type('application/problem+json').serializer(JSON.stringify).send(problem);
+}
+
+/** The code that an error is answered with; null for what nobody expected. */
+export function answeredCode(error: unknown): string | null {
+  const known = toAppError(error);
+  return known instanceof AppError ? known.code : null;
 }
 
 function toAppError(error: unknown): unknown {
