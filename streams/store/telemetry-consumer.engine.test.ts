@@ -383,6 +383,53 @@ describe('usage events', () => {
     expect(total(await ledger(), 'events')).toEqual({ accepted: 4, logged: 4, duplicates: 2, stored: 2 });
   });
 
+  test('an event whose identity is forgotten is neither stored again nor replaced', async () => {
+    const day = 86_400_000;
+    const then = receivedAt - 40 * day;
+    const time = new Date(then - 60_000).toISOString();
+    feed.events([{ id: '1', value: '5', time, attributes: { b: '1', a: 'ü' } }], 1, then);
+    await pipeline.drain();
+    feed.events([{ id: 'other' }]);
+    await pipeline.drain();
+    const again = { id: '1', value: '5.0', time, attributes: { a: 'ü', b: '1' } };
+    const changed = [
+      { ...again, value: '6' },
+      { ...again, time: new Date(then).toISOString() },
+      { ...again, type: 'ai_call' },
+    ];
+    for (const event of [again, ...changed]) {
+      feed.events([event]);
+      await pipeline.drain();
+      // Each one is a batch of its own after the identity was forgotten.
+      await pipeline.forget();
+    }
+    expect(await rowsOf(fixture.store, "SELECT id, value, offset FROM usage_events WHERE id = '1'")).toEqual([
+      { id: '1', value: '5', offset: '0' },
+    ]);
+    expect(await one('SELECT count() AS n FROM usage_conflicts')).toEqual({ n: '3' });
+    expect(total(await ledger(), 'events')).toEqual({ accepted: 6, logged: 6, duplicates: 4, stored: 2 });
+    await pipeline.forget();
+    feed.committed = 0;
+    await pipeline.consumer.handle(feed.plan(true), { insertToken: 'taken again', ledgerLost: false });
+    expect(await one("SELECT count() AS n, sum(value) AS v FROM usage_events FINAL WHERE id = '1'")).toEqual({
+      n: '1',
+      v: '5',
+    });
+  });
+
+  test('identities wait for what waits in the log', async () => {
+    const day = 86_400_000;
+    const [then, later] = [receivedAt - 33.9 * day, receivedAt - 2 * day];
+    const event = { id: '1', time: new Date(then).toISOString() };
+    feed.events([event], 1, then);
+    await pipeline.drain();
+    feed.events([{ id: 'other' }], 1, later);
+    await pipeline.drain();
+    feed.events([event], 1, later);
+    await pipeline.drain();
+    expect(total(await ledger(), 'events')).toEqual({ accepted: 3, logged: 3, duplicates: 1, stored: 2 });
+  });
+
   test('every conflict of one request stands in the list', async () => {
     feed.events(['1', '2', '3', '2'].map((value) => ({ id: '1', value })));
     await pipeline.drain();

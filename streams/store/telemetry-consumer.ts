@@ -14,6 +14,7 @@ import {
   type PointKeys,
   TouchedHours,
 } from './duplicate-finder.ts';
+import { recallForgotten } from './forgotten-identities.ts';
 import { hourOf } from './hour-ledger.ts';
 import { scaledDecimal } from './native-block.ts';
 import { GatherPool } from './point-gather.ts';
@@ -21,7 +22,7 @@ import type { Store } from './port.ts';
 import { settleSeries } from './series-registry.ts';
 import { decodeBatch, type Received, type TelemetryBatch } from './telemetry-batch.ts';
 import { toBlocks } from './telemetry-blocks.ts';
-import type { ClaimVerdict, UsageIdentities } from './usage-identities.ts';
+import { type ClaimVerdict, identityMs, type UsageIdentities } from './usage-identities.ts';
 
 /** Consumer group of the store: its committed offset is how far the tables have taken the log. */
 export const storeGroup = 'store';
@@ -32,8 +33,7 @@ const touchedToken = defineQuery({
   row: z.object({ written: z.number() }),
 });
 
-/** How long usage identities are kept after their event was received, and how many are forgotten a batch at least. */
-const identityMs = 33 * 86_400_000;
+/** How many usage identities are forgotten a batch at least. */
 const pruneLimit = 1000;
 
 /** What a batch came to, for metrics. */
@@ -168,7 +168,7 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     for (const tenant of await settleSeries(store, batch.newSeries, { token: insertToken, at })) {
       touched.metrics.forget(tenant);
     }
-    const verdicts = identities.claim(batch.events);
+    const verdicts = await recallForgotten(store, batch.events, identities.claim(batch.events), options.clock.now());
     const resumed = log.redelivered && (await store.query(touchedToken, { token: log.token })).length > 0;
     await markAndCount(batch, resumed || replay?.ledgerLost === true);
     countEventDuplicates(batch, verdicts);
@@ -179,8 +179,8 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     }
     for (const { signal, tenant, hour } of entries) if (signal !== 'events') touched[signal].add(tenant, hour);
     await insertBlocks(batch, verdicts, insertToken);
-    // Faster than identities come, so that those past their time never pile up.
-    identities.prune(options.clock.now() - identityMs, Math.max(pruneLimit, 2 * batch.events.length));
+    // Faster than identities come, so that those past their time never pile up. By the log's time: what waits in the log was received while they were known.
+    identities.prune(Math.min(options.clock.now(), at) - identityMs, Math.max(pruneLimit, 2 * batch.events.length));
     for (const letter of batch.deadLetters) {
       const { topic, partition, offset } = letter.record;
       options.logger.warn({ code: letter.code, topic, partition, offset, tenant: letter.tenant }, 'dead letter');

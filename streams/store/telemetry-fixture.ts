@@ -57,9 +57,9 @@ export class BatchFeed {
     };
   }
 
-  #push(headers: Readonly<Record<string, string>>, payload: Uint8Array): void {
+  #push(headers: Readonly<Record<string, string>>, payload: Uint8Array, receivedMs = receivedAt): void {
     const offset = this.#records.length;
-    const base = { topic: 'telemetry', partition: 0, offset, appendedAt: receivedAt + offset, key: 't' } as const;
+    const base = { topic: 'telemetry', partition: 0, offset, appendedAt: receivedMs + offset, key: 't' } as const;
     this.#records.push({ ...base, headers, payload });
   }
 
@@ -83,12 +83,12 @@ export class BatchFeed {
     return this;
   }
 
-  events(events: readonly Record<string, unknown>[], tenant = 1): this {
+  events(events: readonly Record<string, unknown>[], tenant = 1, receivedMs = receivedAt): this {
     const full = events.map((event) => ({
       type: 'api_calls',
       source: '/app',
       subject: '',
-      time: new Date(receivedAt - 60_000).toISOString(),
+      time: new Date(receivedMs - 60_000).toISOString(),
       value: '1',
       attributes: {},
       ...event,
@@ -100,8 +100,8 @@ export class BatchFeed {
       encoding: 'cloudevents',
     } as const;
     const counts = eventCounts(full);
-    const headers = toHeaders({ ...envelope, receivedAt, credential: 'key', batch: 'b', part: 0, parts: 1, counts });
-    this.#push(headers, Buffer.from(JSON.stringify(full)));
+    const origin = { receivedAt: receivedMs, credential: 'key', batch: 'b', part: 0, parts: 1 };
+    this.#push(toHeaders({ ...envelope, ...origin, counts }), Buffer.from(JSON.stringify(full)), receivedMs);
     return this;
   }
 
@@ -151,6 +151,10 @@ export function openPipeline(options: { dir: string; store: Store; feed: BatchFe
       await consumer.handle(options.feed.plan());
       options.feed.commit();
       await job.runOnce();
+    },
+    /** As if every identity were past its time. */
+    async forget() {
+      while (identities.prune(receivedAt + 1e9, 1000) > 0);
     },
     close: () => identities.close(),
   };

@@ -3,6 +3,9 @@ import { open, type RootDatabase } from 'lmdb';
 import type { UsageEvent } from '../contract/index.ts';
 import { scaledDecimal } from './native-block.ts';
 
+/** How long an identity is kept after its event was received. */
+export const identityMs = 33 * 86_400_000;
+
 /** Where an event stands in the log: the same event read again is no duplicate. */
 export interface EventPosition {
   readonly partition: number;
@@ -43,7 +46,8 @@ function identityKey(claim: EventClaim): Buffer {
     .subarray(0, 16);
 }
 
-function contentHash(event: UsageEvent): Buffer {
+/** 128 bits over what makes an event the same event: value as a decimal, time unless it is that of receipt, attributes in any order. */
+export function contentHash(event: UsageEvent): Buffer {
   const attributes = Object.entries(event.attributes).sort(([a], [b]) => (a < b ? -1 : 1));
   const value = scaledDecimal(event.value, 12).toString();
   // Without a time of its own an event sent again has another time of receipt and is the same event all the same.
