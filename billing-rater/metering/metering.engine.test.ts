@@ -172,6 +172,18 @@ describe('metering on the engine', () => {
     expect(await totalOf('api_calls')).toMatchObject({ value: '7' });
   });
 
+  test('an event of the batch that is being stored is in no fact of a run that reads up to it', async () => {
+    tenant += 1;
+    await storeEvents([{ id: 'a', second: start, value: '7' }]);
+    const positions = [{ partition: 0, next: offset + 1 }];
+    await storeEvents([{ id: 'b', second: start + 1, value: '5' }]);
+    await meter({ storedPositions: async () => positions });
+    expect(await totalOf('api_calls', positions)).toMatchObject({ value: '7', events: 1 });
+    await meter();
+    expect(await totalOf('api_calls', positions)).toMatchObject({ value: '7', events: 1 });
+    expect(await totalOf('api_calls')).toMatchObject({ value: '12', events: 2 });
+  });
+
   test('a run that stops half-way is finished by the next one', async () => {
     tenant += 1;
     for (let hour = 0; hour < 20; hour += 1) {

@@ -27,7 +27,7 @@ FROM (
   INNER JOIN hours ON hours.tenant = e.tenant AND hours.hour = toUnixTimestamp(toStartOfHour(e.time))
   INNER JOIN types ON types.type = e.type
   WHERE e.tenant IN (SELECT tenant FROM hours) AND e.type IN (SELECT type FROM types)
-    AND e.time >= toDateTime64({from:UInt32}, 3, 'UTC') AND e.time < toDateTime64({to:UInt32}, 3, 'UTC') AND e.offset <= hours.position
+    AND e.time >= toDateTime64({from:UInt32}, 3, 'UTC') AND e.time < toDateTime64({to:UInt32}, 3, 'UTC') AND e.offset < hours.position
   GROUP BY tenant, meter, subject, bucket
 ) AS facts
 LEFT JOIN newest ON newest.tenant = facts.tenant AND newest.meter = facts.meter AND newest.subject = facts.subject AND newest.bucket = facts.bucket
