@@ -31,7 +31,7 @@ export const receiverKilled: FaultCheck = {
     const ledgerFile = join(context.dir, 'ledger');
     let progress = context.resumed as Progress | null;
     const start = () => startPulse({ dataDir });
-    let pulse = await start();
+    let pulse = await startPulse({ dataDir });
     if (progress === null) {
       progress = await firstProgress(pulse);
       context.save(progress);
@@ -44,7 +44,7 @@ export const receiverKilled: FaultCheck = {
         progress = { ...progress, kills: progress.kills + 1 };
         context.save(progress);
         if (progress.kills % 20 === 0) context.progress(`${progress.kills} kills, ${requests.all.length} requests`);
-        pulse = await start();
+        pulse = await startPulse({ dataDir });
       }
       await sendPending(pulse, { requests, ledger, progress });
       await settled(pulse);
