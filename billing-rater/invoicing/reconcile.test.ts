@@ -44,6 +44,7 @@ describe('reconcile', () => {
     expect(states({ stored: 0, rollUp: rolled(0, 0), inFlight: true })).toContain('logged pending');
     // the roll-up knows that a newer batch waits for it
     expect(states({ rollUp: rolled(6, 7, true) }, '12:00:00')).toContain('stored pending');
+    expect(states({ rollUp: rolled(7, 7, true) }, '12:00:00')).toContain('stored pending');
     // histogram points are stored and not rolled up
     expect(states({ rollUp: rolled(2, 2) })).toContain('stored balanced');
     expect(reconcile([row({ rollUp: rolled(6) })], at('11:14:59')).balanced).toBe(true);

@@ -90,18 +90,20 @@ function agrees({ counts, sums }: Hop): boolean {
 /**
  * The hand-overs of ledger hours: what was handed over equals what arrived plus duplicates, in count and sum.
  *
- * *Shape* a difference is `pending` while the hand-over is not due (hour not over, roll-up within 15 minutes of its end or with a batch still to read, a batch being stored), afterwards `mismatch`; only a mismatch unbalances.
+ * *Shape* a difference, or a roll-up with a batch still to read, is `pending` while the hand-over is not due (hour not over, roll-up within 15 minutes of its end or with a batch still to read, a batch being stored), afterwards `mismatch`; only a mismatch unbalances.
  */
 export function reconcile(rows: readonly LedgerHour[], nowMs: number): { balanced: boolean; handovers: Handover[] } {
   const handovers = rows.flatMap((row) =>
     hopsOf(row).map(({ hop, dueAt }): Handover => {
       const early = row.inFlight || nowMs < dueAt * 1000;
+      // Rows are counted after they were rolled up: while a batch is still to read, equal counts can be a coincidence.
+      const unread = dueAt === Number.POSITIVE_INFINITY;
       return {
         tenant: row.tenant,
         signal: row.signal,
         hour: new Date(row.hour * 1000).toISOString().replace('.000Z', 'Z'),
         ...hop,
-        state: agrees(hop) ? 'balanced' : early ? 'pending' : 'mismatch',
+        state: agrees(hop) && !unread ? 'balanced' : early ? 'pending' : 'mismatch',
       };
     }),
   );
