@@ -30,7 +30,6 @@ export const receiverKilled: FaultCheck = {
     const dataDir = join(context.dir, 'data');
     const ledgerFile = join(context.dir, 'ledger');
     let progress = context.resumed as Progress | null;
-    const start = () => startPulse({ dataDir });
     let pulse = await startPulse({ dataDir });
     if (progress === null) {
       progress = await firstProgress(pulse);
