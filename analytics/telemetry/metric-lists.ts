@@ -1,11 +1,12 @@
 import { AppError } from 'streams/contract';
+import type { z } from 'zod';
 import { parseFilters } from './attribute-filters.ts';
 import { attributeNamesQuery, attributeValuesQuery, latestQuery, metricsQuery, pointsQuery } from './metric-queries.ts';
 import { type SelectionReader, type SelectionRequest, toEngineSeries } from './metric-selection.ts';
-import type { BoundedReader } from './query-gate.ts';
+import { type BoundedReader, isResultTooLarge } from './query-gate.ts';
 import type { Instants } from './range-plan.ts';
 import { fromCursor, toCursor } from './records.ts';
-import { variant } from './statement-variants.ts';
+import { variant, withResultBytes } from './statement-variants.ts';
 
 /** One page of a list. */
 export interface Page {
@@ -112,14 +113,19 @@ export async function readLatest(
 
 /** Points that one JSON answer holds; more come as lines. */
 export const pointsMax = 100_000;
+/** What the engine gives before it stops: {@link pointsMax} rows of one point each are less, at 42 characters a point and 36 bytes beside it. */
+const pointsBytesMax = 12 * 1024 * 1024;
 
-/** Samples as they are stored, a line of up to an hour of one series each. *Errors* `telemetry.kinds_mixed` (422): histograms and summaries have no single values. */
-export async function* readPoints(
+/** A row of points: up to an hour of one series. */
+type PointsRow = z.infer<typeof pointsQuery.row>;
+
+/** The statement of some points; null when there is no such series. *Errors* `telemetry.kinds_mixed` (422): histograms and summaries have no single values. */
+async function pointsStatement(
   reader: BoundedReader,
   selections: SelectionReader,
   request: SelectionRequest,
   range: Instants,
-): AsyncGenerator<{ readonly text: string; readonly count: number }> {
+) {
   const selection = await selections.select(reader, { ...request, every: true });
   const parts = selection.parts.filter((part) => part.kind === 'gauge' || part.kind === 'sum');
   if (parts.length < selection.parts.length && request.kind === '') {
@@ -128,13 +134,52 @@ export async function* readPoints(
       field: 'kind',
     });
   }
-  if (parts.length === 0) return;
+  if (parts.length === 0) return null;
   const { series, groups, oneGroup } = toEngineSeries(parts, 'group');
   const params = { tenant: request.tenant, series, groups, start: range.start, end: range.end };
-  for await (const row of reader.stream(variant(pointsQuery, { oneGroup }), params)) {
-    yield {
-      count: row.count,
-      text: `{"attributes":${selection.groups[row.grp] ?? '{}'},"points":[${row.points}]}`,
-    };
-  }
+  const toText = (row: PointsRow, points: string): string =>
+    `{"attributes":${selection.groups[row.grp] ?? '{}'},"points":[${points}]}`;
+  return { query: variant(pointsQuery, { oneGroup }), params, toText };
 }
+
+/** Samples as they are stored, however many; each text is up to an hour of one series. *Errors* `telemetry.kinds_mixed` (422). */
+export async function* streamPoints(
+  reader: BoundedReader,
+  selections: SelectionReader,
+  request: SelectionRequest,
+  range: Instants,
+): AsyncGenerator<string> {
+  const statement = await pointsStatement(reader, selections, request, range);
+  if (statement === null) return;
+  for await (const row of reader.stream(statement.query, statement.params)) yield statement.toText(row, row.points);
+}
+
+/**
+ * Samples as they are stored, at most {@link pointsMax}; each text is one series. Not a stream: starting one plans its statement while everything else waits.
+ *
+ * *Errors* `telemetry.kinds_mixed`, `telemetry.too_many_points` (422).
+ */
+export async function readPoints(
+  reader: BoundedReader,
+  selections: SelectionReader,
+  request: SelectionRequest,
+  range: Instants,
+): Promise<string[]> {
+  const statement = await pointsStatement(reader, selections, request, range);
+  if (statement === null) return [];
+  const rows = await reader.query(withResultBytes(statement.query, pointsBytesMax), statement.params).catch((error) => {
+    throw isResultTooLarge(error) ? tooManyPoints() : error;
+  });
+  if (rows.reduce((sum, { count }) => sum + count, 0) > pointsMax) throw tooManyPoints();
+  const series = Map.groupBy(rows, ({ id }) => id);
+  return [...series.values()].flatMap(([first, ...others]) =>
+    first === undefined ? [] : statement.toText(first, [first, ...others].map(({ points }) => points).join(',')),
+  );
+}
+
+const tooManyPoints = () =>
+  new AppError(
+    'telemetry.too_many_points',
+    `more than ${pointsMax} points: take a shorter range or a filter, or ask for application/x-ndjson`,
+    { status: 422, field: 'start', context: { limit: pointsMax } },
+  );

@@ -18,6 +18,7 @@ import {
   readLatest,
   readMetrics,
   readPoints,
+  streamPoints,
 } from './metric-lists.ts';
 import { readRangeText, toRangeJson, toRangeLines } from './metric-range.ts';
 import type { SelectionRequest } from './metric-selection.ts';
@@ -200,17 +201,15 @@ export function metricRoutes(deps: ReadDependencies): FastifyPluginAsyncZod {
           ...{ tenant: number, metric: request.query.metric, kind: request.query.kind ?? '' },
           ...{ conditions: parseFilters(request.query.filter), groupBy: [], every: true },
         };
-        const rows = streamInTurn(deps, { number }, 'start', (reader) =>
+        if (wantsLines(request)) {
+          const lines = streamInTurn(deps, { number }, 'start', (reader) =>
+            streamPoints(reader, deps.selections, wanted, range),
+          );
+          return sendLines(request, reply, linesOf(lines)) as never;
+        }
+        const series = await inTurn(deps, { number }, 'start', (reader) =>
           readPoints(reader, deps.selections, wanted, range),
         );
-        if (wantsLines(request)) return sendLines(request, reply, linesOf(rows)) as never;
-        const series: string[] = [];
-        let count = 0;
-        for await (const row of rows) {
-          count += row.count;
-          if (count > pointsMax) throw tooManyPoints();
-          series.push(row.text);
-        }
         const body = `{"metric":${JSON.stringify(wanted.metric)},"series":[${series.join(',')}]}`;
         return reply.type('application/json; charset=utf-8').send(asJson(body));
       },
@@ -218,16 +217,8 @@ export function metricRoutes(deps: ReadDependencies): FastifyPluginAsyncZod {
   };
 }
 
-function tooManyPoints(): AppError {
-  return new AppError(
-    'telemetry.too_many_points',
-    `more than ${pointsMax} points: take a shorter range or a filter, or ask for application/x-ndjson`,
-    { status: 422, field: 'start', context: { limit: pointsMax } },
-  );
-}
-
-async function* linesOf(rows: AsyncIterable<{ readonly text: string }>): AsyncGenerator<string> {
-  for await (const row of rows) yield `${row.text}\n`;
+async function* linesOf(rows: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const row of rows) yield `${row}\n`;
 }
 
 async function* fromSync(lines: Iterable<string>): AsyncGenerator<string> {

@@ -510,19 +510,20 @@ describe('lists, points and lines', () => {
     const stored = { metric: 'c', start: iso(t0 - 60_000), end: iso(t0 + 60_000), filter: 'if.name=x' };
     const json = await server.get<{ series: unknown[] }>(1, 'metrics/points', stored);
     const attributes = { 'if.name': 'x', 'resource.host': 'h1' };
-    const wanted = [
-      { attributes, points: [[t0 - 30_000, 90]] },
-      {
-        attributes,
-        points: [
-          [t0 + 10_000, 100],
-          [t0 + 40_000, 110],
-        ],
-      },
+    const [before, after] = [
+      [[t0 - 30_000, 90]],
+      [
+        [t0 + 10_000, 100],
+        [t0 + 40_000, 110],
+      ],
     ];
-    expect(json.body).toEqual({ metric: 'c', series: wanted });
+    expect(json.body).toEqual({ metric: 'c', series: [{ attributes, points: [...before, ...after] }] });
+    // A line is up to an hour of a series, so that it can be sent before the next hour is read.
     const lines = await server.get<unknown[]>(1, 'metrics/points', stored, { accept: 'application/x-ndjson' });
-    expect(lines.body).toEqual(wanted);
+    expect(lines.body).toEqual([
+      { attributes, points: before },
+      { attributes, points: after },
+    ]);
     const query = { metric: 'q', groupBy: 'code', start: iso(t0), end: iso(t0 + 60_000) };
     const answer = await server.get<RangeAnswer>(1, 'metrics/range', query);
     const ranged = await server.get<Record<string, unknown>[]>(1, 'metrics/range', query, {

@@ -121,6 +121,8 @@ export const costLimits = { seconds: 10, memoryBytes: 256 * 1024 * 1024, rowsRea
 
 /** Engine numbers of its limits: rows read, time, memory, rows and bytes of the result. *Source* ClickHouse `src/Common/ErrorCodes.cpp`. */
 const costCodes = new Set(['158', '159', '160', '241', '307', '396']);
+/** Rows or bytes of the result. */
+const resultCode = '396';
 /** A regular expression that the engine's dialect does not have. */
 const patternCode = '427';
 
@@ -142,6 +144,10 @@ export function fromReadError(error: unknown, narrow: string): unknown {
     { status: 422, field: narrow, context: { engineCode: code, ...costLimits }, cause: error },
   );
 }
+
+/** Did the engine stop because its answer passed a statement's own limit. */
+export const isResultTooLarge = (error: unknown): boolean =>
+  error instanceof AppError && error.context['engineCode'] === resultCode;
 
 /** Reads of one request: bounded in cost, with errors that name what to narrow. */
 export interface BoundedReader {

@@ -330,6 +330,28 @@ describe('answers in lines', () => {
     expect(times.every((ms, i) => ms === t0 + 50 * i)).toBe(true);
   });
 
+  test('the engine stops where an answer can only be too large', async () => {
+    const many = seriesId(2, 1);
+    await addSeries(store, { tenant: 1, metric: 'many', series: many, kind: 'gauge' });
+    await store.execute(
+      `INSERT INTO samples (tenant, series, time, value, retention_days) SELECT 1, ${many}, fromUnixTimestamp64Milli(${t0} + number), number, 4000 FROM numbers(1000000)`,
+    );
+    const errors: unknown[] = [];
+    const watched: Store = {
+      ...store,
+      query: (query, params, options) =>
+        store.query(query, params, options).catch((error) => {
+          errors.push(error.context.engineCode);
+          throw error;
+        }),
+    };
+    const other = await openReadServer(watched, t0, [1]);
+    const refused = await other.get<List>(1, 'metrics/points', { ...points, metric: 'many' });
+    await other.close();
+    expect([refused.status, refused.body.code]).toEqual([422, 'telemetry.too_many_points']);
+    expect(errors).toEqual(['396']);
+  });
+
   test('a client that goes away gives its place back', async () => {
     const base = await server.listen();
     const url = `${base}/api/v1/telemetry/metrics/points?${new URLSearchParams(points)}`;

@@ -63,3 +63,14 @@ export function withConditions<P, R>(query: Query<P, R>, given: readonly string[
   known.set(key, changed);
   return changed;
 }
+
+const limited = new WeakMap<object, Query<never, unknown>>();
+
+/** The statement with a limit on the bytes of its result; its settings stand in its last line. */
+export function withResultBytes<P, R>(query: Query<P, R>, bytes: number): Query<P, R> {
+  const known = limited.get(query) as Query<P, R> | undefined;
+  if (known !== undefined) return known;
+  const made = { ...query, sql: `${query.sql.trimEnd()}, max_result_bytes = ${bytes}` };
+  limited.set(query, made as unknown as Query<never, unknown>);
+  return made;
+}
