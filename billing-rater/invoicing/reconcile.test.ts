@@ -11,6 +11,7 @@ const row = (over: Partial<LedgerHour> = {}): LedgerHour => ({
   accepted: 10,
   logged: 10,
   duplicates: 3,
+  conflicts: 0,
   stored: 7,
   rollUp: rolled(7),
   sums: null,
@@ -50,9 +51,31 @@ describe('reconcile', () => {
     expect(reconcile([row({ rollUp: rolled(6) })], at('11:14:59')).balanced).toBe(true);
   });
 
+  test('conflicts are named among the duplicates and change no balance; more of them than duplicates are a mismatch', () => {
+    const sum = (text: string) => Decimal.parse(text);
+    const sums = { accepted: sum('9'), logged: sum('9'), duplicates: sum('5'), conflicts: sum('3'), stored: sum('4') };
+    const events = { signal: 'events', rollUp: null, sums };
+    const { balanced, handovers } = reconcile([row({ ...events, conflicts: 2 })], at('11:15:00'));
+    expect(balanced).toBe(true);
+    expect(handovers.map(({ counts, sums }) => ({ counts, sums }))).toEqual([
+      { counts: { from: 10, to: 10, duplicates: 0 }, sums: { from: '9', to: '9', duplicates: '0' } },
+      {
+        counts: { from: 10, to: 7, duplicates: 3, conflicts: 2 },
+        sums: { from: '9', to: '4', duplicates: '5', conflicts: '3' },
+      },
+    ]);
+    expect(states({ ...events, conflicts: 4 })).toEqual(['accepted balanced', 'logged mismatch']);
+  });
+
   test('equal counts with another sum of values are a mismatch', () => {
     const sum = (text: string) => Decimal.parse(text);
-    const sums = { accepted: sum('5.5'), logged: sum('5.5'), duplicates: sum('1.5'), stored: sum('4') };
+    const sums = {
+      accepted: sum('5.5'),
+      logged: sum('5.5'),
+      duplicates: sum('1.5'),
+      conflicts: sum('0'),
+      stored: sum('4'),
+    };
     const events = { signal: 'events', rollUp: null };
     expect(states({ ...events, sums })).toEqual(['accepted balanced', 'logged balanced']);
     expect(states({ ...events, sums: { ...sums, stored: sum('4.000000000001') } })).toEqual([

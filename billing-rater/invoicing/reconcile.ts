@@ -12,6 +12,8 @@ export interface LedgerHour {
   readonly accepted: number;
   readonly logged: number;
   readonly duplicates: number;
+  /** Of the duplicates: usage events that came again with other content and stand on the conflict list. */
+  readonly conflicts: number;
   readonly stored: number;
   /** Number points stored and those that the roll-up counted; histograms and summaries are stored, not rolled up. */
   readonly rollUp: { readonly points: number; readonly counted: number; readonly rollUpPending: boolean } | null;
@@ -19,6 +21,7 @@ export interface LedgerHour {
     readonly accepted: Decimal;
     readonly logged: Decimal;
     readonly duplicates: Decimal;
+    readonly conflicts: Decimal;
     readonly stored: Decimal;
   } | null;
   /** A batch of this hour is being stored at this moment. */
@@ -59,12 +62,15 @@ function hopsOf(row: LedgerHour): { hop: Hop; dueAt: number }[] {
       sums && [sums.accepted, sums.logged, zero],
       end,
     ),
-    hop(
-      'logged',
-      'stored',
-      { from: row.logged, to: row.stored, duplicates: row.duplicates },
-      sums && [sums.logged, sums.stored, sums.duplicates],
-      end,
+    withConflicts(
+      hop(
+        'logged',
+        'stored',
+        { from: row.logged, to: row.stored, duplicates: row.duplicates },
+        sums && [sums.logged, sums.stored, sums.duplicates],
+        end,
+      ),
+      row,
     ),
     ...(rollUp === null
       ? []
@@ -80,8 +86,16 @@ function hopsOf(row: LedgerHour): { hop: Hop; dueAt: number }[] {
   ];
 }
 
+/** Says how many of a hand-over's duplicates are conflicts, when any is. */
+function withConflicts({ hop, dueAt }: { hop: Hop; dueAt: number }, { conflicts, sums }: LedgerHour) {
+  if (conflicts === 0) return { hop, dueAt };
+  const named = hop.sums === null ? null : { ...hop.sums, conflicts: (sums?.conflicts ?? Decimal.zero).toString() };
+  return { hop: { ...hop, counts: { ...hop.counts, conflicts }, sums: named }, dueAt };
+}
+
+/** Conflicts are among the duplicates: more of them than duplicates would be counted twice somewhere. */
 function agrees({ counts, sums }: Hop): boolean {
-  const explained = counts.from === counts.to + counts.duplicates;
+  const explained = counts.from === counts.to + counts.duplicates && (counts.conflicts ?? 0) <= counts.duplicates;
   if (sums === null) return explained;
   const left = Decimal.parse(sums.from);
   return explained && left.equals(Decimal.parse(sums.to).add(Decimal.parse(sums.duplicates)));

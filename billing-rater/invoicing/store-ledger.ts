@@ -41,7 +41,7 @@ export function createStoreLedger(deps: {
     return rows.flatMap((row): LedgerHour[] => {
       const tenant = idOf.get(row.tenant);
       if (tenant === undefined) return [];
-      const { signal, hour, accepted, logged, duplicates, stored, storedPoints, rollUpPending } = row;
+      const { signal, hour, accepted, logged, duplicates, conflicts, stored, storedPoints, rollUpPending } = row;
       return [
         {
           tenant,
@@ -50,6 +50,7 @@ export function createStoreLedger(deps: {
           accepted,
           logged,
           duplicates,
+          conflicts,
           stored,
           rollUp: signal === 'metrics' ? { points: storedPoints, counted: row.rolledUp ?? 0, rollUpPending } : null,
           sums:
@@ -58,6 +59,7 @@ export function createStoreLedger(deps: {
                   accepted: Decimal.parse(row.acceptedSum),
                   logged: Decimal.parse(row.loggedSum),
                   duplicates: Decimal.parse(row.duplicateSum),
+                  conflicts: Decimal.parse(row.conflictSum),
                   stored: Decimal.parse(row.storedSum),
                 }
               : null,

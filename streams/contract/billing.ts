@@ -77,15 +77,20 @@ export const LineEvidence = z.object({
 });
 export type LineEvidence = z.infer<typeof LineEvidence>;
 
-/** One hand-over of the conservation ledger. Counts are exact; `duplicates` explains what was handed over and not kept. */
+/**
+ * One hand-over of the conservation ledger. Counts are exact; `duplicates` explains what was handed over and not kept.
+ * `conflicts`, there when any is, are those of the duplicates that came with other content: usage events on the conflict list.
+ */
 export const Handover = z.object({
   tenant: z.string(),
   signal: z.string(),
   hour: z.string(),
   from: z.literal(['accepted', 'logged', 'stored']),
   to: z.literal(['logged', 'stored', 'rolled_up']),
-  counts: z.object({ from: z.number(), to: z.number(), duplicates: z.number() }),
-  sums: z.object({ from: z.string(), to: z.string(), duplicates: z.string() }).nullable(),
+  counts: z.object({ from: z.number(), to: z.number(), duplicates: z.number(), conflicts: z.number().optional() }),
+  sums: z
+    .object({ from: z.string(), to: z.string(), duplicates: z.string(), conflicts: z.string().optional() })
+    .nullable(),
   state: z.literal(['balanced', 'pending', 'mismatch']),
 });
 export type Handover = z.infer<typeof Handover>;

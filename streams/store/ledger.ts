@@ -40,10 +40,17 @@ const rolledRows = defineQuery({
   row: z.object({ tenant: z.number(), hour: z.number(), version: count, rows: count }),
 });
 
+const conflictRows = defineQuery({
+  file: new URL('./sql/ledger-conflicts.sql', import.meta.url),
+  params,
+  row: z.object({ tenant: z.number(), hour: z.number(), conflicts: count, total: z.string() }),
+});
+
 /**
  * The conservation ledger of one (tenant, signal, hour).
  *
  * *Shape* balanced when accepted = logged and logged − duplicates = stored; for metrics also `storedPoints` = `rolledUp`. Sums are decimal strings of usage events, '0' otherwise.
+ * `conflicts` are those of the duplicates that came with other content: usage events only.
  * `rolledUp` is null for other signals and for hours never rolled up; `rollUpPending` says that a newer batch touched the hour.
  * *Units* `hour` in seconds since the epoch, UTC hour of occurred-at.
  */
@@ -54,6 +61,7 @@ export interface LedgerRow {
   readonly accepted: number;
   readonly logged: number;
   readonly duplicates: number;
+  readonly conflicts: number;
   readonly stored: number;
   readonly storedPoints: number;
   readonly rolledUp: number | null;
@@ -61,6 +69,7 @@ export interface LedgerRow {
   readonly acceptedSum: string;
   readonly loggedSum: string;
   readonly duplicateSum: string;
+  readonly conflictSum: string;
   readonly storedSum: string;
 }
 
@@ -96,10 +105,11 @@ export async function readLedger(
   range: { tenant?: number; fromHour: number; toHour: number },
 ): Promise<LedgerRow[]> {
   const asked = { fromHour: range.fromHour, toHour: range.toHour, tenant: range.tenant ?? 0 };
-  const [handovers, rolled, stored] = await Promise.all([
+  const [handovers, rolled, stored, conflicting] = await Promise.all([
     store.query(handedOver, asked, limits),
     store.query(rolledRows, asked, limits),
     readStored(store, asked),
+    store.query(conflictRows, asked, limits),
   ]);
   const inTables = new Map<
     string,
@@ -113,6 +123,7 @@ export async function readLedger(
     inTables.set(keyOf(row), held);
   }
   const rollUps = new Map(rolled.map((row) => [`metrics/${row.tenant}/${row.hour}`, row]));
+  const conflicts = new Map(conflicting.map((row) => [`events/${row.tenant}/${row.hour}`, row]));
   const none = {
     accepted: 0,
     logged: 0,
@@ -129,8 +140,11 @@ export async function readLedger(
   const rows = [...byKey].map(([key, { newest, ...row }]): LedgerRow => {
     const held = inTables.get(key);
     const rollUp = rollUps.get(key);
+    const conflict = conflicts.get(key);
     return {
       ...row,
+      conflicts: conflict?.conflicts ?? 0,
+      conflictSum: conflict?.total ?? '0',
       stored: held?.rows ?? 0,
       storedPoints: held?.points ?? 0,
       rolledUp: rollUp?.rows ?? null,

@@ -436,6 +436,23 @@ describe('usage events', () => {
     await fixture.store.execute('OPTIMIZE TABLE usage_conflicts FINAL');
     const values = "SELECT JSONExtractString(payload, 'value') AS value FROM usage_conflicts FINAL ORDER BY position";
     expect(await rowsOf(fixture.store, values)).toEqual([{ value: '2' }, { value: '3' }, { value: '2' }]);
+    feed.events([
+      { id: '1', value: '1' },
+      { id: '1', value: '0.5', time: new Date(at - 1).toISOString() },
+    ]);
+    await pipeline.drain();
+    const told = (await ledger()).map((row) => [
+      row.logged,
+      row.duplicates,
+      row.duplicateSum,
+      row.conflicts,
+      row.conflictSum,
+      row.stored,
+    ]);
+    expect(told).toEqual([
+      [1, 1, '0.5', 1, '0.5', 0],
+      [5, 4, '8', 3, '7', 1],
+    ]);
   });
 });
 
