@@ -222,6 +222,8 @@ export class MetricsDecoder {
         else reader.skip(tag, end);
       }
     }
+    // A number that the enum does not have means none, and the finder's key has room for the enum only.
+    if (temporality > 2) temporality = 0;
     this.#finder.metric(names.reader, names.ranges, { kind: this.#kind, temporality, monotonic });
     reader.pos = start;
     while (reader.pos < end) {

@@ -229,3 +229,11 @@ test('points in a row are told apart by their attributes as if each stood alone'
   expect(found(together)).toEqual(order(alone.map(found)));
   expect(new Set(found(together)).size).toBe(12);
 });
+
+test('a temporality that does not exist makes no series of another kind', () => {
+  const decoder = createOtlpDecoder();
+  const dataPoints = [{ timeUnixNano: '1000000000', asInt: 1 }];
+  const sum = { aggregationTemporality: 8, dataPoints };
+  expect(seriesOf(decoder, { metric: { sum } })).toMatchObject({ kind: 'sum', temporality: '' });
+  expect(seriesOf(decoder, { metric: { sum: undefined, gauge: { dataPoints } } })).toMatchObject({ kind: 'gauge' });
+});
