@@ -7,6 +7,7 @@ import { modules as accessModules } from 'streams/access';
 import type { Decision, DecisionView } from 'streams/contract';
 import { TenantId } from 'streams/contract';
 import { modules as controlModules } from 'streams/control';
+import { copyEmptyControl } from 'streams/control/test-cluster';
 import { logModule } from 'streams/log';
 import {
   createModules,
@@ -55,6 +56,7 @@ beforeAll(async () => {
     await set.stop();
     rmSync(dir, { recursive: true, force: true });
   };
+  await copyEmptyControl(join(dir, 'control'));
   await set.start();
   await services.http.ready();
   operator = readFileSync(join(dir, 'operator.token'), 'utf8').trim();

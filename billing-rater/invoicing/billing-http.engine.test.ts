@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { accessPlugin, createTenantDirectory, type Principal } from 'streams/access';
 import { AppError, Decimal, Invoice, LineEvidence, Reconciliation, UsageReport } from 'streams/contract';
 import { type Control, createControl } from 'streams/control';
+import { copyEmptyControl } from 'streams/control/test-cluster';
 import { answerError } from 'streams/runtime';
 import { createChdbStore, type Store } from 'streams/store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -133,6 +134,7 @@ const meter = () =>
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'pulse-billing-'));
   store = createChdbStore({ dir: join(dir, 'store'), memoryBytes: 600e6, connections: 2, logger, clock });
+  await copyEmptyControl(join(dir, 'control'));
   control = createControl({ connection: { kind: 'pglite', dir: join(dir, 'control') }, logger });
   await Promise.all([store.start(), control.start()]);
   const numbers = [await addTenant('isp-alpha'), await addTenant('isp-beta')];

@@ -6,6 +6,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import { accessPlugin, createTenantDirectory, type Principal } from 'streams/access';
 import { AppError } from 'streams/contract';
 import { type Control, createControl } from 'streams/control';
+import { copyEmptyControl } from 'streams/control/test-cluster';
 import { answerError, createLogger } from 'streams/runtime';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { rejectedRoutes } from './http.ts';
@@ -29,6 +30,7 @@ const principals: Readonly<Record<string, Principal>> = {
 };
 
 beforeAll(async () => {
+  await copyEmptyControl(join(dir, 'control'));
   control = createControl({
     connection: { kind: 'pglite', dir: join(dir, 'control') },
     logger: createLogger('silent'),

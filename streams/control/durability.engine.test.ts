@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { verifyAudit } from './audit.ts';
 import { createControl } from './kysely-control.ts';
+import { copyEmptyControl } from './test-cluster.ts';
 import { insertTenant, testActor } from './test-control.ts';
 
 let root: string;
@@ -29,7 +30,9 @@ const write = (control: Awaited<ReturnType<typeof open>>, id: string) =>
   });
 
 test('200 commits make at least 200 real fsyncs of the write-ahead log', async () => {
-  const control = await open(join(root, 'control'));
+  const dir = join(root, 'control');
+  await copyEmptyControl(dir);
+  const control = await open(dir);
   const before = await control.fsyncs();
   const begun = performance.now();
   for (let index = 0; index < 200; index += 1) await write(control, `t-${index}`);
@@ -87,6 +90,7 @@ test('a directory with something else in it is refused and kept', async () => {
 
 test('data of a newer version is refused at start and stays as it is', async () => {
   const dir = join(root, 'control');
+  await copyEmptyControl(dir);
   const control = await open(dir);
   await control.mutate(testActor, { kind: 'global' }, async (tx) => {
     await sql`RESET ROLE`.execute(tx);

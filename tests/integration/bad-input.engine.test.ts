@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type RawBuilder, sql } from 'kysely';
+import { copyEmptyControl } from 'streams/control/test-cluster';
 import { encodeOtlp } from 'streams/otlp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { call, createTenant, type PulseProcess, startPulse, until } from '../pulse-process.ts';
+import { call, compileCache, createTenant, type PulseProcess, startPulse, until } from '../pulse-process.ts';
 import { inControl, inEngine, inStore } from './stopped-data.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -367,6 +368,7 @@ async function run(
     cwd: root,
     env: {
       ...{ PATH: process.env['PATH'], HOME: process.env['HOME'], UV_THREADPOOL_SIZE: '8' },
+      NODE_COMPILE_CACHE: compileCache,
       ...{
         PULSE_HTTP_PORT: '0',
         PULSE_OTLP_HTTP_PORT: '0',
@@ -443,7 +445,9 @@ describe('a start that cannot be', () => {
       const holder = createServer().listen(0, '127.0.0.1');
       await once(holder, 'listening');
       const { port } = holder.address() as { port: number };
-      const { code, output } = await run([], { PULSE_DATA_DIR: newDir(), [variable]: String(port) });
+      const dataDir = newDir();
+      await copyEmptyControl(join(dataDir, 'control'));
+      const { code, output } = await run([], { PULSE_DATA_DIR: dataDir, [variable]: String(port) });
       holder.close();
       expect(code).not.toBe(0);
       expect(output).toContain('[server.port_taken]');

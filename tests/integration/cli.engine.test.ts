@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { call, createTenant, type PulseProcess, startPulse, until } from '../pulse-process.ts';
+import { call, compileCache, createTenant, type PulseProcess, startPulse, until } from '../pulse-process.ts';
 import { inStore, tenantNumbers } from './stopped-data.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -28,7 +28,10 @@ interface Run {
 /** The command line as a person starts it. */
 async function cli(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Run> {
   const child = spawn(join(root, 'node_modules/.bin/pulse'), args, {
-    env: { PATH: process.env['PATH'], PULSE_URL: pulse.http, PULSE_DATA_DIR: dataDir, ...environment },
+    env: {
+      ...{ PATH: process.env['PATH'], NODE_COMPILE_CACHE: compileCache },
+      ...{ PULSE_URL: pulse.http, PULSE_DATA_DIR: dataDir, ...environment },
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const read = async (stream: NodeJS.ReadableStream) => {

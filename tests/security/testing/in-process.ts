@@ -10,6 +10,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { modules as accessModules, type ControlAccess } from 'streams/access';
 import { modules as controlModules } from 'streams/control';
+import { copyEmptyControl } from 'streams/control/test-cluster';
 import { logModule } from 'streams/log';
 import {
   createModules,
@@ -62,6 +63,7 @@ export async function startInProcess(
   options: { readonly only?: readonly string[]; extra?(services: Services): void } = {},
 ): Promise<InProcess> {
   const dir = mkdtempSync(join(tmpdir(), 'pulse-security-'));
+  await copyEmptyControl(join(dir, 'control'));
   let seen: Services | undefined;
   const server = ServerConfig.parse({ httpPort: 0, otlpHttpPort: 0, otlpGrpcPort: 0, dataDir: dir });
   const definitions: ModuleDefinition[] = [
