@@ -42,8 +42,12 @@ function readSettings(options: QueryOptions | undefined): string {
     `max_block_size=${readBlockRows}`,
     `max_execution_time=${options?.timeoutSeconds ?? defaultTimeoutSeconds}`,
     `max_memory_usage=${options?.maxMemoryBytes ?? defaultQueryMemoryBytes}`,
+    ...threadSettings(options),
   ].join(', ');
 }
+
+const threadSettings = (options: QueryOptions | undefined): string[] =>
+  options?.threads === undefined ? [] : [`max_threads=${options.threads}`, `max_insert_threads=${options.threads}`];
 
 const withoutTrailer = (sql: string) => sql.replace(/[;\s]+$/, '');
 const readStatement = (sql: string, options: QueryOptions | undefined) =>
@@ -60,6 +64,7 @@ function writeStatement(sql: string, options: QueryOptions | undefined): string 
     `max_block_size=${readBlockRows}`,
     `max_execution_time=${options?.timeoutSeconds ?? insertTimeoutSeconds}`,
     `max_memory_usage=${options?.maxMemoryBytes ?? defaultQueryMemoryBytes}`,
+    ...threadSettings(options),
   ];
   return `${statement}\nSETTINGS ${settings.join(', ')}`;
 }

@@ -29,6 +29,8 @@ export interface QueryOptions {
   /** Bound of the engine's work for this query; default 30 s. */
   readonly timeoutSeconds?: number;
   readonly maxMemoryBytes?: number;
+  /** Threads of the engine at most; default all cores. */
+  readonly threads?: number;
   /** Rows that the statement reads as table `keys`; the statement then has no `WITH` of its own. */
   readonly keys?: Block;
 }
