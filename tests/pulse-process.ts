@@ -50,7 +50,7 @@ export async function startPulse(
       HOME: process.env['HOME'],
       UV_THREADPOOL_SIZE: '12',
       NODE_COMPILE_CACHE: compileCache,
-      MALLOC_ARENA_MAX: '2',
+      MALLOC_ARENA_MAX: '4',
       PULSE_DATA_DIR: dataDir,
       PULSE_HTTP_PORT: '0',
       PULSE_OTLP_HTTP_PORT: '0',

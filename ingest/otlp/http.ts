@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, invariant } from 'streams/contract';
+import { giveBack } from 'streams/log';
 import {
   contentTypeOf,
   exportResponse,
@@ -74,10 +75,14 @@ async function acceptBody(
   return withTicket(request, async (ticket) => {
     ticket.received(sent.length);
     const body = await decompress(sent, request.headers['content-encoding'], deps.maxDecompressedBytes);
-    if (body !== sent) ticket.hold(body.length);
-    const payload = contentType === 'application/json' ? otlpJsonToProtobuf(signal, body) : body;
-    const packed = payload === body && body !== sent ? sent : undefined;
-    return deps.acceptor.accept(signal, payload, { tenant, principal }, receivedAtMs, packed);
+    try {
+      if (body !== sent) ticket.hold(body.length);
+      const payload = contentType === 'application/json' ? otlpJsonToProtobuf(signal, body) : body;
+      const packed = payload === body && body !== sent ? sent : undefined;
+      return await deps.acceptor.accept(signal, payload, { tenant, principal }, receivedAtMs, packed);
+    } finally {
+      if (body !== sent) giveBack(body);
+    }
   });
 }
 

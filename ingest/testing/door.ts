@@ -54,7 +54,8 @@ export async function openTestDoor(
     async append(_topic: string, messages: readonly LogMessage[]) {
       await gate;
       if (failure !== null) throw failure;
-      appended.push(...messages);
+      // As a log does: nothing that was handed over is kept.
+      appended.push(...messages.map((message) => ({ ...message, payload: new Uint8Array(message.payload) })));
       return messages.map((_message, offset) => ({ partition: 0, offset }));
     },
   };

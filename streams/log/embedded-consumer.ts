@@ -175,7 +175,7 @@ export function checkLimits(options: ConsumerOptions): void {
 }
 
 function recordBytes(record: LogRecord): number {
-  let bytes = record.payload.length + record.key.length;
+  let bytes = (record.payloadBytes ?? record.payload.length) + record.key.length;
   for (const [name, value] of Object.entries(record.headers)) bytes += name.length + value.length;
   return bytes;
 }

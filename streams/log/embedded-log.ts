@@ -331,7 +331,8 @@ function prepare(message: LogMessage, index: number, appendedAt: number): Prepar
   if (bytes > messageBytesMax)
     throw tooLarge(`messages[${index}]`, `${bytes} bytes with key and headers, at most ${messageBytesMax}`);
   const packed = packPayload(message.payload, message.packed);
-  return { key, headers, payload: packed.bytes, compressed: packed.compressed, appendedAt, message };
+  const payloadBytes = message.payload.length;
+  return { key, headers, payload: packed.bytes, compressed: packed.compressed, appendedAt, message, payloadBytes };
 }
 
 function tooLarge(field: string, detail: string): AppError {

@@ -38,7 +38,9 @@ export interface PreparedMessage {
   readonly compressed: boolean;
   readonly appendedAt: number;
   /** What was handed over, for readers that follow closely. */
-  readonly message?: LogMessage;
+  readonly message?: Pick<LogMessage, 'key' | 'headers'>;
+  /** Bytes of the payload before it was compressed. */
+  readonly payloadBytes?: number;
 }
 
 /** A frame read back. `payload` is a view into the chunk it was read with, compressed as it stands there. */

@@ -2,12 +2,12 @@ import { AppError, invariant } from '../contract/index.ts';
 import { DurableMarkFile } from './durable-mark.ts';
 import type { LogEnvironment } from './environment.ts';
 import { type LogFile, writeAll } from './file-system.ts';
-import { checksumSeed, encodeFrame, type Frame, frameBytes, messageBytesMax, type PreparedMessage } from './frame.ts';
+import { checksumSeed, encodeFrame, type Frame, frameBytes, type PreparedMessage } from './frame.ts';
 import { corrupt, unavailable } from './log-errors.ts';
-import { unpackPayload } from './payload-compression.ts';
 import type { LogRecord, TopicName } from './port.ts';
 import { RecentRecords } from './recent-records.ts';
 import { readFrames, type Segment, SparseIndex, segmentBase, segmentName } from './segment.ts';
+import { StoredRecord, unpackedBytes } from './stored-record.ts';
 import { type DurableMark, recoverTail } from './tail-recovery.ts';
 
 /** Messages of one call that wait for their sync together. */
@@ -247,12 +247,12 @@ export class Partition {
 
   #remember(group: readonly Waiting[], first: number): void {
     if (this.#environment.recentBytes === 0) return;
-    const { topic, number: partition } = this;
     let offset = first;
-    for (const { message, appendedAt } of group.flatMap((waiting) => waiting.messages)) {
-      invariant(message !== undefined, 'a message that is appended knows what was handed over');
-      const { key, headers, payload } = message;
-      this.#recent.push({ topic, partition, offset, appendedAt, key, headers, payload });
+    for (const { message, appendedAt, payload, compressed, payloadBytes } of group.flatMap((one) => one.messages)) {
+      invariant(message !== undefined && payloadBytes !== undefined, 'an appended message knows what was handed over');
+      // What is not compressed is the caller's own memory.
+      const packed = { bytes: compressed ? payload : new Uint8Array(payload), compressed };
+      this.#recent.push(new StoredRecord(this.#place(offset, appendedAt), message, packed, payloadBytes));
       offset += 1;
     }
   }
@@ -377,13 +377,18 @@ export class Partition {
       throw corrupt(segment.path, frame.position, 'the headers are not JSON');
     }
     const { offset, appendedAt, key, compressed } = frame;
-    let payload: Uint8Array;
+    const packed = { bytes: frame.payload, compressed };
+    let payloadBytes: number;
     try {
-      payload = unpackPayload({ bytes: frame.payload, compressed }, messageBytesMax);
+      payloadBytes = unpackedBytes(packed);
     } catch {
       throw corrupt(segment.path, frame.position, 'the payload cannot be decompressed');
     }
-    return { topic: this.topic, partition: this.number, offset, appendedAt, key, headers, payload };
+    return new StoredRecord(this.#place(offset, appendedAt), { key, headers }, packed, payloadBytes);
+  }
+
+  #place(offset: number, appendedAt: number) {
+    return { topic: this.topic, partition: this.number, offset, appendedAt };
   }
 
   #gone(offset: number): AppError {

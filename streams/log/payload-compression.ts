@@ -31,6 +31,19 @@ export function unpackPayload({ bytes, compressed }: PackedPayload, bytesMax: nu
   return zstdDecompressSync(bytes, { maxOutputLength: bytesMax });
 }
 
+/** Smaller ones may lie in a pool that they share with others, and cost the collector little. */
+const giveBackBytesMin = 128 * 1024;
+
+/**
+ * Gives the memory of a large buffer back at once; whoever looks at it afterwards finds it empty. Left to the collector, buffers of a megabyte each make it run all the time.
+ *
+ * *Bias* memory that is small, or only part of a larger buffer, stays.
+ */
+export function giveBack({ buffer, byteLength, byteOffset }: Uint8Array): void {
+  if (byteLength < giveBackBytesMin || byteOffset !== 0) return;
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
 /** The two magic bytes of a gzip member; a zstd frame begins otherwise. *Source* RFC 1952, RFC 8878. */
 const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 

@@ -1,3 +1,5 @@
+import { giveBack } from './payload-compression.ts';
+
 /** The durable log. Every adapter (embedded segments, Kafka) passes `conformance.ts`. */
 
 /** Topics and how many partitions each has; a message's key (the tenant id) decides its partition. */
@@ -13,6 +15,7 @@ export type TopicName = keyof typeof topics;
 export interface LogMessage {
   readonly key: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** The log keeps nothing of it once `append` has settled. */
   readonly payload: Uint8Array;
   /** The payload as its sender compressed it (gzip or zstd), if known: the log then need not compress it again. Not there on what is read back. */
   readonly packed?: Uint8Array;
@@ -25,6 +28,24 @@ export interface LogRecord extends LogMessage {
   readonly offset: number;
   /** Milliseconds since the epoch when the log took it. */
   readonly appendedAt: number;
+  /** Length of `payload`, known without unpacking it. */
+  readonly payloadBytes?: number;
+  /** True when each reading of `payload` unpacks it anew into memory of its own. */
+  readonly payloadIsCopy?: boolean;
+}
+
+/**
+ * Hands a record's payload to `use` and gives its memory back when that returns.
+ *
+ * *Bias* nothing of the payload may be kept: a view of it is empty afterwards. The record itself can be read again.
+ */
+export function usePayload<T>(record: LogRecord, use: (payload: Uint8Array) => T): T {
+  const { payload } = record;
+  try {
+    return use(payload);
+  } finally {
+    if (record.payloadIsCopy === true) giveBack(payload);
+  }
 }
 
 export interface LogPosition {

@@ -1,16 +1,14 @@
 import { expect, test } from 'vitest';
-import type { LogRecord } from './port.ts';
 import { RecentRecords } from './recent-records.ts';
+import { StoredRecord } from './stored-record.ts';
 
-const record = (offset: number, bytes = 1000): LogRecord => ({
-  topic: 'telemetry',
-  partition: 0,
-  offset,
-  appendedAt: 0,
-  key: 'k',
-  headers: {},
-  payload: new Uint8Array(bytes),
-});
+const record = (offset: number, bytes = 1000) =>
+  new StoredRecord(
+    { topic: 'telemetry', partition: 0, offset, appendedAt: 0 },
+    { key: 'k', headers: {} },
+    { bytes: new Uint8Array(bytes), compressed: false },
+    bytes,
+  );
 
 test('the newest records are found by offset, older ones are forgotten once the bytes are over', () => {
   const recent = new RecentRecords(10 * 2024);

@@ -38,10 +38,10 @@ export function readScope(reader: WireReader, end: number, strings: StringCache)
   return { name, version, attributes };
 }
 
-/** Reads an id of the length of `none`; one of another length is no id. */
+/** Reads an id of the length of `none`, a copy: the payload goes as soon as it is decoded. One of another length is no id. */
 export function readId(reader: WireReader, end: number, none: Uint8Array): Uint8Array {
   const limit = reader.limit(end);
-  const id = limit - reader.pos === none.length ? reader.slice(reader.pos, limit) : none;
+  const id = limit - reader.pos === none.length ? reader.slice(reader.pos, limit).slice() : none;
   reader.pos = limit;
   return id;
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { TenantDirectory } from '../access/port.ts';
 import { AppError, UsageEvent } from '../contract/index.ts';
 import { type Envelope, fromHeaders } from '../log/envelope.ts';
-import type { LogBatch, LogRecord } from '../log/port.ts';
+import { type LogBatch, type LogRecord, usePayload } from '../log/port.ts';
 import type {
   ExemplarRow,
   ExponentialHistogramRow,
@@ -138,7 +138,7 @@ function countPoints(batch: TelemetryBatch, tenant: number, points: PointColumns
 function decodeMetrics(batch: TelemetryBatch, record: LogRecord, envelope: Envelope, decoding: BatchDecoding): void {
   const tenant = envelope.tenantNumber;
   const origin = originOf(envelope, decoding);
-  decoding.decoder.metrics(record.payload, tenant, origin.bounds);
+  usePayload(record, (payload) => decoding.decoder.metrics(payload, tenant, origin.bounds));
   // Taken record by record: each keeps its own received-at, and two partitions may share the decoder.
   const decoded = decoding.decoder.takeMetrics();
   const received = Math.floor(envelope.receivedAt / 1000);
@@ -195,8 +195,13 @@ function decodeRecord(batch: TelemetryBatch, record: LogRecord, envelope: Envelo
   };
   if (envelope.signal === 'metrics') decodeMetrics(batch, record, envelope, decoding);
   else if (envelope.signal === 'events') decodeEvents(batch, record, envelope);
-  else if (envelope.signal === 'traces') keep('traces', decoding.decoder.traces(record.payload, bounds), batch.spans);
-  else keep('logs', decoding.decoder.logs(record.payload, bounds, envelope.part), batch.logs);
+  else if (envelope.signal === 'traces') {
+    const rows = usePayload(record, (payload) => decoding.decoder.traces(payload, bounds));
+    keep('traces', rows, batch.spans);
+  } else {
+    const rows = usePayload(record, (payload) => decoding.decoder.logs(payload, bounds, envelope.part));
+    keep('logs', rows, batch.logs);
+  }
 }
 
 /** Longest stretch of decoding between two turns of the event loop, milliseconds. */
