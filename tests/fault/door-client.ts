@@ -11,8 +11,8 @@ export interface Answer {
 /** A sender of one tenant with its own synced ledger, that looks at every answer and sends refused requests again when asked to. */
 export interface DoorClient {
   readonly requests: readonly Request[];
-  /** Sends a new request once. */
-  sendNew(): Promise<Answer>;
+  /** Sends a new request once; the second half of its body not before `rest` resolves. */
+  sendNew(rest?: Promise<void>): Promise<Answer>;
   /** Sends what was not acknowledged again, unchanged; answers how many are still not. */
   sendPending(): Promise<number>;
   close(): void;
@@ -42,7 +42,7 @@ export function createDoorClient(options: {
   const requests = [...sent].sort((a, b) => a - b).map((id) => buildRequest(id, tenant, state.baseMs));
   const pending = new Map(requests.filter(({ id }) => !acknowledged.has(id)).map((request) => [request.id, request]));
 
-  async function post(request: Request): Promise<Answer> {
+  async function post(request: Request, rest?: Promise<void>): Promise<Answer> {
     const pulse = options.pulse();
     const base = request.path.startsWith('/v1/') ? pulse.otlpHttp : pulse.http;
     ledger.sending(request);
@@ -54,7 +54,9 @@ export function createDoorClient(options: {
           'content-type': request.contentType,
           ...(request.gzip ? { 'content-encoding': 'gzip' } : {}),
         },
-        body: new Uint8Array(request.body),
+        ...(rest === undefined
+          ? { body: new Uint8Array(request.body) }
+          : { body: inHalves(request.body, rest), duplex: 'half' }),
         signal: AbortSignal.timeout(20_000),
       });
       await response.arrayBuffer();
@@ -71,11 +73,11 @@ export function createDoorClient(options: {
 
   return {
     requests,
-    sendNew() {
+    sendNew(rest) {
       const request = buildRequest((requests.at(-1)?.id ?? -1) + 1, tenant, state.baseMs);
       requests.push(request);
       pending.set(request.id, request);
-      return post(request);
+      return post(request, rest);
     },
     async sendPending() {
       for (const request of [...pending.values()]) await post(request);
@@ -83,4 +85,16 @@ export function createDoorClient(options: {
     },
     close: () => ledger.close(),
   };
+}
+
+function inHalves(body: Buffer, rest: Promise<void>): ReadableStream<Uint8Array> {
+  const middle = Math.floor(body.length / 2);
+  return new ReadableStream({
+    async start(controller) {
+      controller.enqueue(new Uint8Array(body.subarray(0, middle)));
+      await rest;
+      controller.enqueue(new Uint8Array(body.subarray(middle)));
+      controller.close();
+    },
+  });
 }
