@@ -366,3 +366,18 @@ test('small letters in an RFC 3339 time, a byte order mark and binary data witho
     [time, '3'],
   ]);
 });
+
+test('values that add up beyond the ledger are refused together: the log would take what the store sets aside', async () => {
+  const door = await openTestDoor();
+  const largest = (id: string, ms = receivedAtMs) =>
+    event({ id, time: at(ms), data: { value: `${'9'.repeat(26)}.${'9'.repeat(12)}` } });
+  const answer = await send(door, [largest('e-1'), event({ data: { value: '0.000000000001' } })]);
+  expect([answer.statusCode, answer.json().code, answer.json().field]).toEqual([
+    400,
+    'ingest.event_invalid',
+    'data.value',
+  ]);
+  expect(door.appended).toEqual([]);
+  const apart = await send(door, [largest('e-1'), largest('e-2', receivedAtMs - 3_600_000)]);
+  expect(apart.statusCode).toBe(200);
+});
