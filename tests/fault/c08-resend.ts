@@ -21,7 +21,7 @@ export const resend: FaultCheck = {
     try {
       const client = await createUsageClient(() => pulse, 'isp-resend');
       const nowMs = Math.floor(Date.now() / 1000) * 1000;
-      const rounds = size === 'full' ? 20 : 1;
+      const rounds = size === 'full' ? 10 : 1;
       const wrong: string[] = [];
       let sent = 0;
       let units = 0;
