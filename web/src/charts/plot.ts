@@ -44,6 +44,7 @@ function isolated(plot: uPlot, seriesIndex: number): number[] | null {
 
 /** Line and, for a forecast, the two invisible edges of its band, in the order of the data columns. */
 function seriesOptions(lines: readonly ChartSeries[]): { series: uPlot.Series[]; bands: uPlot.Band[] } {
+  const steps = uPlot.paths.stepped?.({ align: 1, extend: true });
   const shown = lines.map((line): uPlot.Series => {
     const stroke = tokenColour(line.colour);
     return {
@@ -52,6 +53,7 @@ function seriesOptions(lines: readonly ChartSeries[]): { series: uPlot.Series[];
       width: 1.6,
       points: { show: false, size: 5, fill: stroke, filter: isolated },
       spanGaps: false,
+      ...(line.stepped === true && steps !== undefined ? { paths: steps } : {}),
       ...(line.dashed === true ? { dash: [6, 4] } : {}),
       ...(line.filled === true ? { fill: tokenColour(line.colour, 0.12) } : {}),
     };

@@ -9,6 +9,8 @@ export interface ChartSeries {
   /** Interval of a forecast around the points, same times. */
   readonly band?: readonly (readonly [number, number, number])[];
   readonly filled?: boolean;
+  /** A value is that of its whole step, such as a count of an hour, and not of a moment. */
+  readonly stepped?: boolean;
   /** Whether distance between points means a gap; false for limits. */
   readonly continuous?: boolean;
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { byReason, countsRequests, linesByReason, reasonText } from './rejected-reasons.ts';
 
@@ -38,4 +39,20 @@ test('every reason has words; an unknown one shows its code', () => {
   expect(reasonText('series_limit').what).toBe('More active series than allowed');
   expect(reasonText('some.new_code').what).toBe('some.new_code');
   expect([countsRequests('limits.points_per_second'), countsRequests('too_old')]).toEqual([true, false]);
+});
+
+/** The names of a union of texts, as its source file spells them. */
+function unionOf(file: string, name: string): string[] {
+  const source = readFileSync(new URL(`../../../../${file}`, import.meta.url), 'utf8');
+  const union = new RegExp(`type ${name} =([^;]+);`).exec(source)?.[1] ?? '';
+  return [...union.matchAll(/'([a-z_]+)'/g)].map(([, reason]) => reason ?? '');
+}
+
+test.each([
+  ['streams/otlp/time-bounds.ts', 'RejectReason'],
+  ['streams/otlp/remote-write/port.ts', 'RemoteWriteReason'],
+])('no reason of %s is without words', (file, name) => {
+  const reasons = unionOf(file, name);
+  expect(reasons.length).toBeGreaterThan(5);
+  expect(reasons.filter((reason) => reasonText(reason).what === reason)).toEqual([]);
 });

@@ -56,6 +56,22 @@ const texts: Readonly<Record<string, ReasonText>> = {
     what: 'The platform was busy',
     todo: 'Nothing to do: standard exporters send again by themselves.',
   },
+  'ingest.unavailable': {
+    what: 'The platform could not take it at that time',
+    todo: 'Nothing to do: standard exporters send again by themselves.',
+  },
+  'ingest.cut_off': {
+    what: 'Request was not sent to its end',
+    todo: 'Look at the time limit of the exporter and at proxies between; standard exporters send again.',
+  },
+  'ingest.receive_timeout': {
+    what: 'Request arrived too slowly',
+    todo: 'Look at the connection of the sender; make the batches of the exporter smaller.',
+  },
+  'ingest.content_length': {
+    what: 'Body is not as long as declared',
+    todo: 'Check proxies between; update the exporter.',
+  },
   'ingest.tenant_mismatch': {
     what: 'A resource names another tenant',
     todo: 'Correct or remove dotmac.tenant.id in the resource.',
@@ -73,6 +89,54 @@ const texts: Readonly<Record<string, ReasonText>> = {
     todo: 'Send it with a key that has the scope backfill.',
   },
   'ingest.event_in_future': { what: 'Usage event in the future', todo: 'Check the clock of the sender.' },
+  'ingest.event_negative': {
+    what: 'Usage event with a value below zero',
+    todo: 'Usage is corrected by an adjustment of the bill, not by an event.',
+  },
+  'ingest.records_refused': { what: 'No record could be taken', todo: 'Correct what the answer names.' },
+  'ingest.time_out_of_range': {
+    what: 'Every record outside the time that is kept',
+    todo: 'Check the clock of the sender.',
+  },
+  'otlp.record_too_large': { what: 'A single record is too large', todo: 'Send less in one record.' },
+  'remote_write.malformed': {
+    what: 'Not valid Prometheus remote-write',
+    todo: 'Update the sender; check proxies between.',
+  },
+  'remote_write.too_large': { what: 'Request too large', todo: 'Lower max_samples_per_send in queue_config.' },
+  'remote_write.partial': {
+    what: 'Some series of a request could not be taken',
+    todo: 'The reasons are on lines of their own.',
+  },
+  duplicate_timestamp: {
+    what: 'Two samples of a series at one time',
+    todo: 'Give the series of each sender a label of its own, such as instance.',
+  },
+  duplicate_label: { what: 'Label twice on a series', todo: 'Correct the relabelling of the sender.' },
+  invalid_name: {
+    what: 'Name of a metric or label is not valid',
+    todo: 'Correct the name at the source or in the relabelling.',
+  },
+  invalid_reference: { what: 'Series refers to a word that is not there', todo: 'Update the sender.' },
+  no_samples: { what: 'Series without samples', todo: 'Update the sender.' },
+  histogram_schema: {
+    what: 'Histogram of a resolution that is not known',
+    todo: 'Use a native histogram with a schema from -4 to 8, or with buckets of your own.',
+  },
+  histogram_invalid: { what: 'Histogram that contradicts itself', todo: 'Update the library that builds it.' },
+  fractional_count: {
+    what: 'Histogram with counts that are not whole',
+    todo: 'Send the histogram as it was measured, not a rate or an average of it.',
+  },
+  bucket_range: {
+    what: 'Histogram with too many buckets, or beyond the range',
+    todo: 'Lower the resolution of the histogram.',
+  },
+  exemplar_invalid: { what: 'Exemplar with empty or repeated labels', todo: 'Correct the labels at the source.' },
+  exemplar_without_point: {
+    what: 'Exemplar without a sample to stand at',
+    todo: 'Send exemplars together with the samples of their series.',
+  },
   'otlp.malformed': { what: 'Not valid OTLP protobuf', todo: 'Update the exporter; check proxies between.' },
   'otlp.malformed_json': { what: 'Not valid OTLP/JSON', todo: 'Correct the field that is named.' },
   'log.unavailable': {

@@ -53,9 +53,10 @@ function Rejected(props: {
   const { setRange } = useTimeRange();
   // Whole hours: the counts have no finer time.
   const from = Math.floor(range.from / hourMs) * hourMs;
-  const to = Math.max(range.to, from + 2 * hourMs);
+  const to = Math.max(Math.ceil(range.to / hourMs) * hourMs, from + 2 * hourMs);
   const series = useMemo(
-    () => linesByReason(counts, from, to).map((line, index) => ({ ...line, colour: `series-${index + 1}` })),
+    () =>
+      linesByReason(counts, from, to).map((line, index) => ({ ...line, colour: `series-${index + 1}`, stepped: true })),
     [counts, from, to],
   );
   return (
