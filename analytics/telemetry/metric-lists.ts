@@ -119,7 +119,7 @@ const pointsBytesMax = 12 * 1024 * 1024;
 /** A row of points: up to an hour of one series. */
 type PointsRow = z.infer<typeof pointsQuery.row>;
 
-/** The statement of some points; null when there is no such series. *Errors* `telemetry.kinds_mixed` (422): histograms and summaries have no single values. */
+/** The statement of some points; null when there is no such series. *Errors* `telemetry.aggregate_unsupported`, `telemetry.kinds_mixed` (422): histograms and summaries have no single values. */
 async function pointsStatement(
   reader: BoundedReader,
   selections: SelectionReader,
@@ -128,6 +128,13 @@ async function pointsStatement(
 ) {
   const selection = await selections.select(reader, { ...request, every: true });
   const parts = selection.parts.filter((part) => part.kind === 'gauge' || part.kind === 'sum');
+  if (parts.length === 0 && selection.parts.length > 0) {
+    throw new AppError(
+      'telemetry.aggregate_unsupported',
+      `"${request.metric}" is a ${selection.parts[0]?.kind}: only gauges and sums have single values; read it with metrics/range`,
+      { status: 422, field: 'metric' },
+    );
+  }
   if (parts.length < selection.parts.length && request.kind === '') {
     throw new AppError('telemetry.kinds_mixed', 'only gauges and sums have single values: choose with kind=', {
       status: 422,
@@ -142,7 +149,7 @@ async function pointsStatement(
   return { query: variant(pointsQuery, { oneGroup }), params, toText };
 }
 
-/** Samples as they are stored, however many; each text is up to an hour of one series. *Errors* `telemetry.kinds_mixed` (422). */
+/** Samples as they are stored, however many; each text is up to an hour of one series. *Errors* `telemetry.aggregate_unsupported`, `telemetry.kinds_mixed` (422). */
 export async function* streamPoints(
   reader: BoundedReader,
   selections: SelectionReader,
@@ -157,7 +164,7 @@ export async function* streamPoints(
 /**
  * Samples as they are stored, at most {@link pointsMax}; each text is one series. Not a stream: starting one plans its statement while everything else waits.
  *
- * *Errors* `telemetry.kinds_mixed`, `telemetry.too_many_points` (422).
+ * *Errors* `telemetry.aggregate_unsupported`, `telemetry.kinds_mixed`, `telemetry.too_many_points` (422).
  */
 export async function readPoints(
   reader: BoundedReader,

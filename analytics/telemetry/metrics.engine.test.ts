@@ -524,6 +524,12 @@ describe('lists, points and lines', () => {
       { attributes, points: before },
       { attributes, points: after },
     ]);
+    const histogram = await server.get<RangeAnswer>(1, 'metrics/points', { ...stored, metric: 'h', filter: [] });
+    expect([histogram.status, histogram.body.code, histogram.body.field]).toEqual([
+      422,
+      'telemetry.aggregate_unsupported',
+      'metric',
+    ]);
     const query = { metric: 'q', groupBy: 'code', start: iso(t0), end: iso(t0 + 60_000) };
     const answer = await server.get<RangeAnswer>(1, 'metrics/range', query);
     const ranged = await server.get<Record<string, unknown>[]>(1, 'metrics/range', query, {

@@ -226,6 +226,13 @@ for (const [name, payload, headers, status, rpcCode] of badInput) {
   });
 }
 
+test('a wrong content type is told which are right, and where it stands', async () => {
+  const door = await openTestDoor();
+  const { rawPayload } = await send(door, good, { 'content-type': 'text/plain' });
+  expect(rawPayload.toString()).toContain('content-type must be application/x-protobuf or application/json');
+  expect(rawPayload.toString()).toContain('headers.content-type');
+});
+
 const badJson: readonly (readonly [string, string])[] = [
   ['{', 'otlp.malformed_json'],
   ['[]', '(body)'],

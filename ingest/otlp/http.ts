@@ -95,6 +95,7 @@ const mediaType = () =>
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   const refusal = transportRefusal(error);
+  if (refusal?.code === 'ingest.media_type') return mediaType();
   if (refusal !== null) return refusal;
   // Exporters repeat 503 and not 500.
   return new AppError('ingest.unavailable', 'the request could not be taken: send it again', {
