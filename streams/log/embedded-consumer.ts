@@ -21,6 +21,8 @@ interface ConsumerParts {
 
 /** A batch that holds this part of `maxBytes` when its linger ends may wait on: what comes so fast fills it soon. */
 const busyShare = 32;
+/** A batch that is not full waits so many times what the one before it took: small batches cost nearly what full ones do, and whoever appends needs the processors more. */
+const restTimes = 4;
 
 /** One loop a partition: plan, handle, commit. Each loop holds at most one batch. */
 export class EmbeddedConsumer {
@@ -69,11 +71,14 @@ export class EmbeddedConsumer {
   async #run(partition: Partition, position: PositionFile): Promise<void> {
     let batch: LogBatch | null = null;
     let attempt = 0;
+    let tookMs = 0;
     while (!this.#stopping.signal.aborted) {
       try {
-        batch ??= await this.#plan(partition, position);
+        batch ??= await this.#plan(partition, position, this.#lingerAfter(tookMs));
         if (batch === null) continue;
+        const began = performance.now();
         await this.#options.handle(batch);
+        tookMs = performance.now() - began;
         await position.save({ committed: batch.last + 1, plan: null });
         batch = null;
         attempt = 0;
@@ -87,7 +92,7 @@ export class EmbeddedConsumer {
   }
 
   /** The planned range again, or a new one, durable before it is returned. Null when stopping. */
-  async #plan(partition: Partition, position: PositionFile): Promise<LogBatch | null> {
+  async #plan(partition: Partition, position: PositionFile, lingerMs: number): Promise<LogBatch | null> {
     const { committed, plan } = position.position;
     if (plan !== null) {
       const records = await collect(partition.read(plan.first, plan.last + 1));
@@ -99,7 +104,7 @@ export class EmbeddedConsumer {
         );
       return this.#toBatch(records, plan, true);
     }
-    const records = await this.#gather(partition, committed);
+    const records = await this.#gather(partition, committed, lingerMs);
     const [first, last] = [records[0], records.at(-1)];
     if (first === undefined || last === undefined || this.#stopping.signal.aborted) return null;
     const range = { first: first.offset, last: last.offset };
@@ -107,8 +112,13 @@ export class EmbeddedConsumer {
     return this.#toBatch(records, range, false);
   }
 
+  #lingerAfter(tookMs: number): number {
+    const { lingerMs, busyLingerMs = lingerMs } = this.#options;
+    return Math.min(Math.max(lingerMs, restTimes * tookMs), Math.max(lingerMs, busyLingerMs));
+  }
+
   /** Waits for a record, then takes what is there up to the limits, waiting at most `lingerMs` for more. */
-  async #gather(partition: Partition, from: number): Promise<readonly LogRecord[]> {
+  async #gather(partition: Partition, from: number, lingerMs: number): Promise<readonly LogRecord[]> {
     const stopping = this.#stopping.signal;
     await partition.waitFor(from, stopping);
     const records: LogRecord[] = [];
@@ -126,9 +136,9 @@ export class EmbeddedConsumer {
       full = records.length >= this.#options.maxRecords || bytes >= this.#options.maxBytes;
     };
     await take();
-    if (full || this.#options.lingerMs <= 0) return records;
-    const { lingerMs, maxBytes } = this.#options;
-    const latest = performance.now() + (this.#options.busyLingerMs ?? lingerMs);
+    if (full || lingerMs <= 0) return records;
+    const { maxBytes, busyLingerMs } = this.#options;
+    const latest = performance.now() + (busyLingerMs ?? lingerMs);
     let linger = deadline(lingerMs, stopping);
     while (!full && !linger.signal.aborted) {
       await partition.waitFor(from + records.length, linger.signal);

@@ -77,7 +77,7 @@ export interface ConsumerOptions {
   readonly maxBytes: number;
   /** How long to gather a fuller batch once one record is there. */
   readonly lingerMs: number;
-  /** While much is coming in (a thirty-second of `maxBytes` waits already), each record starts `lingerMs` anew, up to this long in all: fewer and fuller batches. Default: `lingerMs`. */
+  /** While much is coming in (a thirty-second of `maxBytes` waits already), each record starts `lingerMs` anew, up to this long in all: fewer and fuller batches; and the linger grows up to this with what the batch before took. Default: `lingerMs`. */
   readonly busyLingerMs?: number;
   /** Runs one batch at a time a partition. Throwing redelivers the same range after a back-off; nothing is skipped. */
   handle(batch: LogBatch): Promise<void>;
