@@ -4,10 +4,11 @@ import { percentile } from '../fault/otlp-points.ts';
 import { startPulse } from '../pulse-process.ts';
 import { type BenchResult, summarise } from './results.ts';
 
-const rounds = 6;
-const seconds = 6;
+/** Many short rounds: both windows of one stand close enough together to be compared. */
+const rounds = 10;
+const seconds = 5;
 /** What was saved up is spent, and what came with the window before is stored, before the clock runs. */
-const settleSeconds = 3;
+const settleSeconds = 2;
 
 /** p95 of a quiet tenant's requests while another one sends ten times its limit, ÷ alone. Windows of both interleave, their order changes from round to round. */
 export async function noisyNeighbour(): Promise<BenchResult[]> {
