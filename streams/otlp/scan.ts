@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { HourCount } from '../log/envelope.ts';
 import { StringCache } from './attribute-reader.ts';
-import { bucketsFit } from './point-readers.ts';
 import type { OtlpSignal, ScanResult, ScanRules, TimeBounds } from './port.ts';
+import { countElements, RecordFacts, refusalOfRecord } from './record-facts.ts';
 import { readAttributes } from './resource-reader.ts';
 import {
   anyValue,
@@ -20,8 +20,7 @@ import {
   span,
 } from './schema.ts';
 import { avalanche, TextHash } from './text-hash.ts';
-import { type RejectReason, refusalOfTime } from './time-bounds.ts';
-import { isId } from './traces-decoder.ts';
+import type { RejectReason } from './time-bounds.ts';
 import { malformed, maxDepth, WireReader } from './wire-reader.ts';
 
 /**
@@ -56,29 +55,6 @@ const wireTypes = new Map<FieldType, number>([
 
 /** Wire type of a field; everything with a length is 2. */
 export const wireTypeOf = (type: FieldType): number => wireTypes.get(type) ?? 2;
-
-/** What decides about one record; filled while its message is walked. */
-class RecordFacts {
-  timeMs = 0;
-  observedMs = 0;
-  isTimed = false;
-  buckets = 0;
-  bounds = 0;
-  boundsHash = 0;
-  traceId: Uint8Array | null = null;
-  spanId: Uint8Array | null = null;
-
-  reset(): void {
-    this.timeMs = 0;
-    this.observedMs = 0;
-    this.isTimed = false;
-    this.buckets = 0;
-    this.bounds = 0;
-    this.boundsHash = 0;
-    this.traceId = null;
-    this.spanId = null;
-  }
-}
 
 /** How the records inside a message stand: a metric without a name has its points rejected; a metric whose data was sent twice in different kinds keeps the last, and the points of the others do not exist. */
 type Standing = 'counted' | 'unnamed' | 'replaced';
@@ -550,25 +526,6 @@ class Scan {
     const tenant = readAttributes(reader, end, 0x0a, this.#strings).get('dotmac.tenant.id');
     if (tenant !== undefined) this.#tenantIds.add(tenant);
   }
-}
-
-function countElements(type: MessageType, field: Field, elements: number, facts: RecordFacts): void {
-  if (type !== histogramDataPoint) return;
-  if (field.number === 6) facts.buckets += elements;
-  else if (field.number === 7) facts.bounds += elements;
-}
-
-function refusalOfRecord(
-  type: MessageType,
-  timeMs: number,
-  facts: RecordFacts,
-  bounds: TimeBounds,
-): RejectReason | null {
-  const refusal = refusalOfTime(timeMs, bounds);
-  if (refusal !== null) return refusal;
-  if (type === span && !(isId(facts.traceId ?? new Uint8Array(0), 16) && isId(facts.spanId ?? new Uint8Array(0), 8)))
-    return 'invalid_ids';
-  return type === histogramDataPoint && !bucketsFit(facts.buckets, facts.bounds) ? 'bucket_mismatch' : null;
 }
 
 function wrongType(type: MessageType, field: Field, at: number): Error {
