@@ -97,7 +97,7 @@ export const counters: FaultCheck = {
   id: 'C24',
   title: 'resets, unknown starts, gaps and overlapping writers',
   guarantee: 'a counter is never billed above what was really counted, and each is flagged',
-  async run({ dir, size, deadline }) {
+  async run({ dir, size, deadline, progress }) {
     rmSync(join(dir, 'data'), { recursive: true, force: true });
     const pulse = await startMetering(dir);
     try {
@@ -108,7 +108,7 @@ export const counters: FaultCheck = {
       const sent: (Scenario & { readonly label: string })[] = [];
       const wrong: string[] = [];
       for (let round = 0; round < rounds && (size === 'short' || Date.now() < deadline - 120_000); round += 1) {
-        for (const [index, scenario] of scenarios(round + 1, begins).entries()) {
+        const send = async (scenario: Scenario, index: number) => {
           const label = `if-${round}-${index}`;
           const points = [...scenario.points];
           // In two requests, the later half first, and a part of it twice.
@@ -119,7 +119,9 @@ export const counters: FaultCheck = {
             if (status !== 200) wrong.push(`${label}: answered ${status}`);
           }
           sent.push({ ...scenario, label });
-        }
+        };
+        await Promise.all(scenarios(round + 1, begins).map(send));
+        if (round % 50 === 49) progress(`${round + 1} of ${rounds} rounds sent`);
       }
       await client.settled();
       const period = periodOfInstant(begins);
