@@ -62,7 +62,7 @@ export const modules: readonly ModuleDefinition[] = [
     requires: ['control', 'access', 'http'],
     config: z.object({}),
     create(_config, services) {
-      services.http.register(rejectedRoutes(services.control));
+      services.http.register(rejectedRoutes(services.control, services.clock));
       return { async start() {}, ready: () => ({ ready: true }) as const, async stop() {} };
     },
   }),

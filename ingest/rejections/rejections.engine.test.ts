@@ -53,7 +53,7 @@ beforeAll(async () => {
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
   app.register(accessPlugin({ access: { authenticate: async (token) => principals[token] ?? null }, tenants }));
-  app.register(rejectedRoutes(control));
+  app.register(rejectedRoutes(control, { now: () => start + 25 * hourMs }));
   await app.ready();
 }, 60_000);
 afterAll(async () => {
@@ -121,6 +121,11 @@ test('what could not be written is written the next time, once', async () => {
   await counts.flush();
   const { items } = (await read('alpha', range(at, at + hourMs))).json();
   expect(items.map((item: { records: number }) => item.records)).toEqual([7]);
+  // Who names no time sees the last day.
+  const lastDay = (await read('alpha', '')).json();
+  expect(lastDay.items.map((item: { hour: string }) => Date.parse(item.hour))).toEqual([at, start + hourMs]);
+  const before = (await read('alpha', `end=${new Date(at).toISOString()}`)).json();
+  expect(before.items).toHaveLength(2);
 });
 
 test('pages go on where the last one ended; the operator reads every tenant, a tenant only its own', async () => {
