@@ -190,6 +190,27 @@ test('usage events and REST are bounded by the same rates', async () => {
   expect((await send(door, new Uint8Array(0))).statusCode).toBe(429);
 });
 
+for (const [what, limits, code] of [
+  ['number', { attributesPerRecord: 2 }, 'limits.attributes_per_record'],
+  ['name length', { attributeNameBytes: 4 }, 'limits.attribute_bytes'],
+  ['value length', { attributeValueBytes: 6 }, 'limits.attribute_bytes'],
+] as const) {
+  test(`usage events are bounded in their attributes' ${what}, all or none, and counted`, async () => {
+    const door = await openTestDoor();
+    const event = (id: string, data: object) => ({ specversion: '1.0', type: 't', source: 's', id, data });
+    const small = event('1', { value: '1', a: 'x', b: 'ü' });
+    const large = event('2', { value: '1', route: 'ü/long', b: 'y', c: 'z' });
+    const usage = (events: object[]) =>
+      send(door, JSON.stringify(events), { 'content-type': 'application/json' }, '/api/v1/plugins/usage-events');
+    expect((await usage([small, large])).statusCode).toBe(200);
+    door.setLimits('isp-alpha', limits);
+    const refused = await usage([small, large]);
+    expect([refused.statusCode, refused.json()]).toEqual([400, expect.objectContaining({ code, field: '[1].data' })]);
+    expect((await usage([small])).statusCode).toBe(200);
+    expect(await door.metrics()).toContain(`pulse_ingest_rejected_total{signal="events",reason="${code}"} 1`);
+  });
+}
+
 test('the envelope says how long the tenant keeps the signal, and what is late unless the key may backfill', async () => {
   const door = await openTestDoor();
   door.setLimits('isp-alpha', { retentionDays: { metrics: 100, logs: 3 }, outOfOrderSeconds: 60 });

@@ -10,6 +10,7 @@ import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
 import { keeping } from '../acceptance/telemetry-acceptor.ts';
 import { refusalReason } from '../acceptance/transport-refusals.ts';
+import { refuseExcessAttributes } from './attribute-limits.ts';
 import { contentModeOf, fromBinaryMode, readCloudEvents } from './cloud-events.ts';
 import { withoutInexactValues } from './exact-json.ts';
 import { countByHour } from './hour-counts.ts';
@@ -120,6 +121,8 @@ async function take(request: FastifyRequest, deps: UsageEventRoutesDeps) {
   const body = mode === 'binary' ? fromBinaryMode(request.headers, request.body) : request.body;
   const read = readCloudEvents(body, { receivedAtMs, backfill: principal.scopes.includes('backfill') });
   if (read.events.length === 0) return read;
+  const limits = deps.limitsOf(tenant.id);
+  refuseExcessAttributes(read.events, limits);
   const batch = randomUUID();
   const parts = inParts(read.events);
   const messages = parts.map(
@@ -136,7 +139,7 @@ async function take(request: FastifyRequest, deps: UsageEventRoutesDeps) {
         part,
         parts: parts.length,
         counts: countByHour(events),
-        ...keeping(deps.limitsOf(tenant.id), 'events', principal),
+        ...keeping(limits, 'events', principal),
       }),
       payload,
     }),
