@@ -459,11 +459,14 @@ describe('a start that cannot be', () => {
 });
 
 /** Sends points, a request after another on several connections, until told to stop; answers how many were acknowledged. */
-function load(target: PulseProcess, token: string): { stop(): void; done: Promise<number> } {
+function load(
+  target: PulseProcess,
+  token: string,
+): { stop(): void; acknowledged(): Promise<number>; done: Promise<number> } {
   let stopped = false;
+  let acknowledged = 0;
   let next = Date.now() - 3_600_000;
-  const sender = async (): Promise<number> => {
-    let acknowledged = 0;
+  const sender = async (): Promise<void> => {
     while (!stopped) {
       const times = Array.from({ length: 20 }, () => next++);
       const answer = await fetch(`${target.otlpHttp}/v1/metrics`, {
@@ -477,10 +480,10 @@ function load(target: PulseProcess, token: string): { stop(): void; done: Promis
       if (answer === 200) acknowledged += times.length;
       else await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    return acknowledged;
   };
-  const done = Promise.all(Array.from({ length: 8 }, sender)).then((counts) => counts.reduce((a, b) => a + b, 0));
+  const done = Promise.all(Array.from({ length: 8 }, sender)).then(() => acknowledged);
   return {
+    acknowledged: async () => acknowledged,
     stop() {
       stopped = true;
     },
@@ -501,7 +504,7 @@ describe('a data directory', () => {
     scratch.push(dataDir);
     token = await createTenant(first, { id: 'isp-loaded' });
     const running = load(first, token);
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    await until(running.acknowledged, (points) => points > 2000);
     const code = await first.stop();
     running.stop();
     acknowledged = await running.done;
