@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type LogMessage, toHeaders } from 'streams/log';
 import { createOtlpDecoder, encodeOtlp, type OtlpDecoder } from 'streams/otlp';
-import { call, createTenant, type PulseProcess, startPulse, until } from '../pulse-process.ts';
+import { call, compileCache, createTenant, type PulseProcess, startPulse, until } from '../pulse-process.ts';
 import type { FaultCheck } from './check.ts';
 import { openPipeline } from './pipeline.ts';
 
@@ -157,7 +157,13 @@ function cli<T>(pulse: PulseProcess, ...args: string[]): T {
   const { stdout, stderr, status } = spawnSync(
     process.execPath,
     [join(import.meta.dirname, '../../bin/pulse.ts'), 'dead-letters', ...args, '--json'],
-    { encoding: 'utf8', env: { PATH: process.env['PATH'], PULSE_URL: pulse.http, PULSE_TOKEN: pulse.token } },
+    {
+      encoding: 'utf8',
+      env: {
+        ...{ PATH: process.env['PATH'], NODE_COMPILE_CACHE: compileCache },
+        ...{ PULSE_URL: pulse.http, PULSE_TOKEN: pulse.token },
+      },
+    },
   );
   if (status !== 0 && status !== 1) throw new Error(`pulse dead-letters ${args.join(' ')}: ${stderr}`);
   return JSON.parse(stdout) as T;
