@@ -16,7 +16,7 @@ export interface ChdbEngine {
 }
 
 /**
- * Pools of an engine that shares two cores with everything else. Four merge threads throttle inserts instead of letting parts grow;
+ * Pools of an engine that shares two cores with everything else. Four merge threads throttle inserts instead of letting parts grow, and step back behind whoever waits for an answer;
  * the schedule pool's default of hundreds of threads costs memory for nothing in one process. Damaged parts, however many, never keep the engine from starting: the log brings back what they held.
  */
 const serverConfig = `<clickhouse>
@@ -25,6 +25,7 @@ const serverConfig = `<clickhouse>
   <background_common_pool_size>2</background_common_pool_size>
   <background_fetches_pool_size>1</background_fetches_pool_size>
   <background_move_pool_size>1</background_move_pool_size>
+  <os_threads_nice_value_merge_mutate>5</os_threads_nice_value_merge_mutate>
   <index_mark_cache_size>67108864</index_mark_cache_size>
   <merge_tree>
     <max_suspicious_broken_parts>1000000</max_suspicious_broken_parts>

@@ -42,12 +42,12 @@ function readSettings(options: QueryOptions | undefined): string {
     `max_block_size=${readBlockRows}`,
     `max_execution_time=${options?.timeoutSeconds ?? defaultTimeoutSeconds}`,
     `max_memory_usage=${options?.maxMemoryBytes ?? defaultQueryMemoryBytes}`,
-    ...threadSettings(options),
+    ...(options?.isBackground === true ? backgroundSettings : []),
   ].join(', ');
 }
 
-const threadSettings = (options: QueryOptions | undefined): string[] =>
-  options?.threads === undefined ? [] : [`max_threads=${options.threads}`, `max_insert_threads=${options.threads}`];
+/** The nice value needs CAP_SYS_NICE; without it the engine leaves it. */
+const backgroundSettings = ['max_threads=1', 'max_insert_threads=1', 'os_threads_nice_value_query=10'];
 
 const withoutTrailer = (sql: string) => sql.replace(/[;\s]+$/, '');
 const readStatement = (sql: string, options: QueryOptions | undefined) =>
@@ -64,7 +64,7 @@ function writeStatement(sql: string, options: QueryOptions | undefined): string 
     `max_block_size=${readBlockRows}`,
     `max_execution_time=${options?.timeoutSeconds ?? insertTimeoutSeconds}`,
     `max_memory_usage=${options?.maxMemoryBytes ?? defaultQueryMemoryBytes}`,
-    ...threadSettings(options),
+    ...(options?.isBackground === true ? backgroundSettings : []),
   ];
   return `${statement}\nSETTINGS ${settings.join(', ')}`;
 }

@@ -29,8 +29,8 @@ export interface QueryOptions {
   /** Bound of the engine's work for this query; default 30 s. */
   readonly timeoutSeconds?: number;
   readonly maxMemoryBytes?: number;
-  /** Threads of the engine at most; default all cores. */
-  readonly threads?: number;
+  /** Work that nobody waits for: one thread of the engine, below all others for the system's scheduler where the process may say so. */
+  readonly isBackground?: boolean;
   /** Rows that the statement reads as table `keys`; the statement then has no `WITH` of its own. */
   readonly keys?: Block;
 }

@@ -22,8 +22,8 @@ const pointsMax = 2_000_000;
 const pairsMax = 1000;
 /** Day partitions that one FINAL reads at a time: each holds its own blocks in memory. */
 const spanSeconds = 10 * 86_400;
-/** One thread: whoever waits for an answer at the door keeps a core. */
-const limits = { maxMemoryBytes: 400 * 1024 * 1024, timeoutSeconds: 120, threads: 1 };
+/** In the background: whoever waits for an answer at the door keeps a core. */
+const limits = { maxMemoryBytes: 400 * 1024 * 1024, timeoutSeconds: 120, isBackground: true };
 /** One round rolls for at most this long before it looks for newer hours again. */
 const roundMs = 5000;
 /** While points keep coming the job takes this part of the time at most: less than what a p95 sees. *Source* bench noisy-neighbour: at a quarter of the time one tenant's points were felt by all. */
