@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { Admission } from '../acceptance/admission.ts';
 import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
+import { requirePlainBodies } from '../acceptance/plain-bodies.ts';
 import type { TelemetryAcceptor } from '../acceptance/telemetry-acceptor.ts';
 import { refusalReason } from '../acceptance/transport-refusals.ts';
 import { AlertsBody, HealthChecksBody, MetricsBody } from './monitoring-bodies.ts';
@@ -31,6 +32,7 @@ const permission = { resource: 'monitoring', action: 'write', tenant: 'credentia
 /** `POST /api/v1/monitoring/health-checks|metrics|alerts` for containers without OpenTelemetry: translated to OTLP, then the same way as OTLP. */
 export function monitoringRoutes(deps: MonitoringRoutesDeps): FastifyPluginAsyncZod {
   return async (app) => {
+    requirePlainBodies(app);
     admitRequests(app, deps.admission, deps.maxBodyBytes);
     app.addHook('onError', async (request, _reply, error) => {
       const code = refusalReason(error);

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { CloudEvent, HTTP } from 'cloudevents';
 import { expect, test } from 'vitest';
 import { logDown, openTestDoor, receivedAtMs, type TestDoor } from '../testing/door.ts';
@@ -380,4 +381,27 @@ test('values that add up beyond the ledger are refused together: the log would t
   expect(door.appended).toEqual([]);
   const apart = await send(door, [largest('e-1'), largest('e-2', receivedAtMs - 3_600_000)]);
   expect(apart.statusCode).toBe(200);
+});
+
+test('a compressed body is refused by its encoding, not called malformed', async () => {
+  const door = await openTestDoor();
+  for (const url of ['/api/v1/plugins/usage', '/api/v1/monitoring/metrics']) {
+    for (const [encoding, payload] of [
+      ['GZip', gzipSync(JSON.stringify(event()))],
+      ['snappy', Buffer.from('x')],
+    ] as const) {
+      const answer = await door.http.inject({
+        method: 'POST',
+        url,
+        headers: { authorization: 'Bearer alpha', 'content-type': 'application/json', 'content-encoding': encoding },
+        payload,
+      });
+      expect([answer.statusCode, answer.json().code, answer.json().field]).toEqual([
+        415,
+        'ingest.encoding_unsupported',
+        'headers.content-encoding',
+      ]);
+    }
+  }
+  expect((await send(door, event(), { 'content-encoding': 'identity' })).statusCode).toBe(200);
 });

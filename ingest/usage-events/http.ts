@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { Admission } from '../acceptance/admission.ts';
 import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
+import { requirePlainBodies } from '../acceptance/plain-bodies.ts';
 import { keeping } from '../acceptance/telemetry-acceptor.ts';
 import { refusalReason } from '../acceptance/transport-refusals.ts';
 import { refuseExcessAttributes } from './attribute-limits.ts';
@@ -70,6 +71,7 @@ export function usageEventRoutes(deps: UsageEventRoutesDeps): FastifyPluginAsync
         },
       );
     }
+    requirePlainBodies(app);
     admitRequests(app, deps.admission, deps.maxBodyBytes);
     for (const url of ['/api/v1/plugins/usage-events', '/api/v1/plugins/usage']) {
       app.post(
