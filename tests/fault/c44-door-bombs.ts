@@ -10,7 +10,8 @@ import { encodePoints, residentBytes, sendOtlp } from './otlp-points.ts';
 const mebibyte = 1024 * 1024;
 const rssMiBMax = 64;
 const requestBytes = 20 * mebibyte;
-const timeoutSeconds = 1;
+/** Long enough for an honest request of the largest size on a busy machine. */
+const timeoutSeconds = 3;
 /** So little that two requests of the largest size do not fit beside each other. */
 const inFlightMiB = 48;
 
