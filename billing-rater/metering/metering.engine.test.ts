@@ -184,6 +184,21 @@ describe('metering on the engine', () => {
     expect(await totalOf('api_calls')).toMatchObject({ value: '12', events: 2 });
   });
 
+  test('a late copy of a billed sample takes nothing out of the bill and brings nothing in', async () => {
+    tenant += 1;
+    await defineSeries(1, 'dotmac.customers.active', '{}');
+    const sample = { series: 1, ms: start * 1000, value: 100 };
+    await storeSamples([sample]);
+    await meter();
+    const billed = await totalOf('active_customers');
+    expect(billed).toEqual({ value: '90000', seconds: '900', events: 1 });
+    for (const value of [100, 900]) {
+      await storeSamples([{ ...sample, value, flags: 4 }]);
+      await meter();
+      expect(await totalOf('active_customers')).toEqual(billed);
+    }
+  });
+
   test('a run that stops half-way is finished by the next one', async () => {
     tenant += 1;
     for (let hour = 0; hour < 20; hour += 1) {
