@@ -8,13 +8,12 @@ import { checks } from './checks.ts';
 import { type CheckResult, runCheck } from './run-check.ts';
 
 /**
- * `npm run test:fault [-- --check=C05,C06] [--list] [--fresh] [--short]`: runs the full form of the named checks, or of all, each in a process of its own and for twenty minutes at most.
+ * `npm run test:fault [-- --check=C05,C06] [--minutes=5] [--list] [--fresh] [--short]`: runs the full form of the named checks, or of all, each in a process of its own and for twenty minutes at most.
  * An interrupted or unfinished check goes on where it saved; `--fresh` starts over. Ends with a table and `fault-results.json`, and with 1 unless every check held.
  */
 const root = join(import.meta.dirname, '../..');
 const home = join(root, 'node_modules/.cache/pulse-fault');
 const resultsFile = join(root, 'fault-results.json');
-const minutesMax = 20;
 /** Kept from the twenty minutes for winding up. */
 const reserveMs = 60_000;
 
@@ -25,8 +24,14 @@ const { values } = parseArgs({
     fresh: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     child: { type: 'string' },
+    minutes: { type: 'string', default: '20' },
   },
 });
+const minutesMax = Math.min(20, Number(values.minutes));
+if (!(minutesMax >= 2)) {
+  process.stderr.write('--minutes: two to twenty\n');
+  process.exit(2);
+}
 
 if (values.child !== undefined) await child(values.child, values.short);
 else if (values.list)
@@ -89,7 +94,12 @@ async function runInChild(check: FaultCheck): Promise<CheckResult> {
   const resultFile = join(folder, 'result.json');
   rmSync(resultFile, { force: true });
   const started = performance.now();
-  const args = [import.meta.filename, `--child=${check.id}`, ...(values.short ? ['--short'] : [])];
+  const args = [
+    import.meta.filename,
+    `--child=${check.id}`,
+    `--minutes=${minutesMax}`,
+    ...(values.short ? ['--short'] : []),
+  ];
   const running = spawn(process.execPath, args, {
     cwd: root,
     env: { ...process.env, UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? '12' },

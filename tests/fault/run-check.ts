@@ -43,7 +43,9 @@ export async function runCheck(check: FaultCheck, options: RunOptions): Promise<
   };
   const started = performance.now();
   const outcome = await outcomeOf(check, context);
-  const verdict = outcome.unfinished ? 'unfinished' : outcome.passed ? 'held' : 'FAILED';
+  // What went wrong before an early end is wrong all the same.
+  const isUnfinished = outcome.unfinished && (outcome.details ?? []).length === 0;
+  const verdict = isUnfinished ? 'unfinished' : outcome.passed ? 'held' : 'FAILED';
   if (verdict !== 'unfinished') rmSync(stateFile, { force: true });
   if (verdict === 'held') rmSync(dir, { recursive: true, force: true });
   return {
