@@ -14,6 +14,10 @@ WHERE x IN CAST('[1,2]', 'Array(UInt64)') AND y IN CAST(['x','it\\'s'], 'Array(S
 test.each([
   ['UInt32', '1 OR 1=1'],
   ['UInt32', 1.5],
+  ['UInt32', -1],
+  ['UInt32', 2 ** 32],
+  ['UInt8', 256],
+  ['Int64', '9223372036854775808'],
   ['Float64', '1'],
   ['Float64', Number.NaN],
   ['String', 5],

@@ -5,13 +5,21 @@ const text = /'(?:[^'\\]|\\.|'')*'|`[^`]*`/.source;
 const placeholder = /\{(?<name>\w+)\s*:\s*(?<type>[^{}]+?)\s*\}/.source;
 const pieces = new RegExp(`${comment}|${text}|${placeholder}`, 'g');
 
-const integer = /^U?Int(?:8|16|32|64)$/;
+const integer = /^(U?)Int(8|16|32|64)$/;
 const integerText = /^-?\d{1,20}$/;
 const integersText = /^\[(?:-?\d{1,20}(?:,-?\d{1,20})*)?\]$/;
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', "'": "\\'", '\0': '\\0' };
 
 /** A string literal of the engine: only a backslash and a quote can end one; a zero byte would end the statement. */
 const quoted = (value: string): string => `'${value.replaceAll(/[\\'\0]/g, (char) => escapes[char] ?? char)}'`;
+
+/** The engine would wrap a number that its type does not hold around, without a word. */
+function isWithin(type: string, digits: string): boolean {
+  const [, unsigned, bits] = integer.exec(type) ?? [];
+  const size = 2n ** BigInt(bits ?? 0);
+  const value = BigInt(digits);
+  return unsigned === 'U' ? value >= 0n && value < size : value >= -size / 2n && value < size / 2n;
+}
 
 function literal(name: string, type: string, value: unknown): string {
   const wrong = `parameter ${name} is not a value of ${type}`;
@@ -25,7 +33,7 @@ function literal(name: string, type: string, value: unknown): string {
   }
   if (integer.test(type)) {
     const digits = String(value);
-    invariant(integerText.test(digits), wrong);
+    invariant(integerText.test(digits) && isWithin(type, digits), wrong);
     return `CAST(${digits}, '${type}')`;
   }
   if (type === 'Float64') {
