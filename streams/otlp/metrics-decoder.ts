@@ -12,6 +12,7 @@ import {
   readHistogramPoint,
   readNumberPoint,
   readSummaryPoint,
+  scaleFits,
   summaryTags,
 } from './point-readers.ts';
 import type {
@@ -277,7 +278,7 @@ export class MetricsDecoder {
     const start = reader.pos;
     const header = this.#header;
     const point = readExponentialPoint(reader, end, header);
-    if (refusalOfTime(header.timeMs, this.#bounds) !== null) return;
+    if (refusalOfTime(header.timeMs, this.#bounds) !== null || !scaleFits(point.scale)) return;
     const series = this.#series(reader, start, end, exponentialTags.attributes, noBounds);
     this.#exponentials.push({ series, ...times(header), ...point });
     this.#records++;

@@ -195,6 +195,9 @@ export interface ExponentialHistogramPoint {
   readonly negativeCounts: bigint[];
 }
 
+/** Whether a scale is one that is stored; resolutions in use lie between −10 and 20. *Source* OpenTelemetry metrics data model, "Exponential Scale". */
+export const scaleFits = (scale: number): boolean => scale >= -128 && scale <= 127;
+
 export const exponentialTags: HeaderTags = { attributes: 0x0a, start: 0x11, time: 0x19, flags: 0x50, exemplars: 0x5a };
 
 /**

@@ -1,6 +1,6 @@
-import { bucketsFit } from './point-readers.ts';
+import { bucketsFit, scaleFits } from './point-readers.ts';
 import type { TimeBounds } from './port.ts';
-import { type Field, histogramDataPoint, type MessageType, span } from './schema.ts';
+import { exponentialHistogramDataPoint, type Field, histogramDataPoint, type MessageType, span } from './schema.ts';
 import { type RejectReason, refusalOfTime } from './time-bounds.ts';
 import { isId } from './traces-decoder.ts';
 
@@ -12,6 +12,7 @@ export class RecordFacts {
   buckets = 0;
   bounds = 0;
   boundsHash = 0;
+  scale = 0;
   traceId: Uint8Array | null = null;
   spanId: Uint8Array | null = null;
 
@@ -22,6 +23,7 @@ export class RecordFacts {
     this.buckets = 0;
     this.bounds = 0;
     this.boundsHash = 0;
+    this.scale = 0;
     this.traceId = null;
     this.spanId = null;
   }
@@ -45,5 +47,6 @@ export function refusalOfRecord(
   if (refusal !== null) return refusal;
   if (type === span && !(isId(facts.traceId ?? new Uint8Array(0), 16) && isId(facts.spanId ?? new Uint8Array(0), 8)))
     return 'invalid_ids';
+  if (type === exponentialHistogramDataPoint && !scaleFits(facts.scale)) return 'scale_out_of_range';
   return type === histogramDataPoint && !bucketsFit(facts.buckets, facts.bounds) ? 'bucket_mismatch' : null;
 }

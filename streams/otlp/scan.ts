@@ -6,6 +6,7 @@ import { countElements, RecordFacts, refusalOfRecord } from './record-facts.ts';
 import { readAttributes } from './resource-reader.ts';
 import {
   anyValue,
+  exponentialHistogramDataPoint,
   type Field,
   type FieldType,
   histogramDataPoint,
@@ -490,6 +491,10 @@ class Scan {
       } else if (field.number === (type === span ? 7 : 3)) facts.timeMs = reader.millis();
     } else {
       const start = reader.pos;
+      if (facts !== null && type === exponentialHistogramDataPoint && field.number === 6) {
+        facts.scale = reader.sint32(end);
+        return;
+      }
       reader.skip(tag, end);
       if (facts === null || !field.repeated) return;
       countElements(type, field, 1, facts);

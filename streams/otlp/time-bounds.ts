@@ -15,6 +15,7 @@ export type RejectReason =
   | 'unnamed_metric'
   | 'invalid_ids'
   | 'bucket_mismatch'
+  | 'scale_out_of_range'
   | 'too_many_attributes'
   | 'attribute_too_long'
   | 'series_limit'

@@ -99,7 +99,7 @@ const exponentialPoint = fc.record(
     sum: double,
     min: double,
     max: double,
-    scale: sint32,
+    scale: fc.oneof({ weight: 3, arbitrary: fc.integer({ min: -128, max: 127 }) }, { weight: 1, arbitrary: sint32 }),
     zeroCount: uint64,
     zeroThreshold: double,
     positive: buckets,

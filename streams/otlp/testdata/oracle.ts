@@ -95,6 +95,8 @@ export function expectedPoints(request: Message, bounds: TimeBounds): Expected &
           const fits =
             buckets.length === 0 ? explicitBounds.length === 0 : buckets.length === explicitBounds.length + 1;
           if (data === 'histogram' && !fits) refusal ??= 'bucket_mismatch';
+          const scale = num(point, 'scale', 0);
+          if (data === 'exponentialHistogram' && (scale < -128 || scale > 127)) refusal ??= 'scale_out_of_range';
           if (str(metric, 'name') === '') refusal = 'unnamed_metric';
           const temporality =
             data === 'gauge' || data === 'summary'

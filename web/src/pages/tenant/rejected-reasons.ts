@@ -35,6 +35,10 @@ const texts: Readonly<Record<string, ReasonText>> = {
     what: 'Histogram whose buckets do not fit its bounds',
     todo: 'Send one bucket more than bounds; update the library that builds the histogram.',
   },
+  scale_out_of_range: {
+    what: 'Exponential histogram with an impossible scale',
+    todo: 'Send scales between −10 and 20, as the SDKs do; update the library that builds the histogram.',
+  },
   'limits.points_per_second': {
     what: 'More records a second than allowed',
     todo: 'Standard exporters send again by themselves; batch less often, or ask for a higher limit.',
