@@ -8,7 +8,7 @@ let pulse: PulseProcess;
 let key: string;
 
 beforeAll(async () => {
-  pulse = await startPulse();
+  pulse = await startPulse({ firstStart: true });
   key = await createTenant(pulse, { id: 'isp-one', tier: 'small', plan: 'enterprise', timeZone: 'UTC' });
 });
 afterAll(async () => {
