@@ -63,6 +63,7 @@ function shapesOf({ tenant, end }: QueryData, traceId: string): Shape[] {
     `/api/v1/telemetry/${path}?${new URLSearchParams({ start: iso(end - hours * hourMs), end: iso(end), ...query })}`;
   const metric = (name: string, condition = '1') =>
     `(SELECT series FROM series WHERE tenant = ${tenant} AND metric = '${name}' AND ${condition})`;
+  const origin = 'ScopeName, ScopeVersion, ScopeAttributes, ScopeSchemaUrl, ResourceSchemaUrl';
   const eight = `match(attributes['if.name'], '^(?:eth[1-8])$')`;
   const settings =
     'SETTINGS do_not_merge_across_partitions_select_final = 1, allow_experimental_time_series_aggregate_functions = 1';
@@ -139,7 +140,7 @@ function shapesOf({ tenant, end }: QueryData, traceId: string): Shape[] {
     {
       name: 'trace-by-id',
       path: `/api/v1/telemetry/traces/${traceId}`,
-      sql: `SELECT lower(hex(SpanId)) AS id, lower(hex(ParentSpanId)) AS parent, SpanName, SpanKind, ServiceName, Timestamp, Duration, StatusCode, StatusMessage, SpanAttributes, ResourceAttributes, \`Events.Name\`, \`Events.Timestamp\`, \`Events.Attributes\`, \`Links.TraceId\`, \`Links.SpanId\`, \`Links.Attributes\` FROM spans FINAL WHERE tenant = ${tenant} AND TraceId = unhex('${traceId}') ORDER BY Timestamp ${settings}`,
+      sql: `SELECT lower(hex(SpanId)) AS id, lower(hex(ParentSpanId)) AS parent, SpanName, SpanKind, ServiceName, Timestamp, Duration, StatusCode, StatusMessage, SpanAttributes, ResourceAttributes, \`Events.Name\`, \`Events.Timestamp\`, \`Events.Attributes\`, \`Events.DroppedAttributes\`, \`Links.TraceId\`, \`Links.SpanId\`, \`Links.Attributes\`, \`Links.TraceState\`, \`Links.Flags\`, \`Links.DroppedAttributes\`, Flags, TraceState, DroppedAttributes, DroppedEvents, DroppedLinks, ${origin} FROM spans FINAL WHERE tenant = ${tenant} AND TraceId = unhex('${traceId}') ORDER BY Timestamp ${settings}`,
       same: (answer, rows) => {
         const { spans } = answer as { spans: { spanId: string; durationNanos: string }[] };
         const ours = spans.map((span): [string, number] => [span.spanId, Number(span.durationNanos)]);
@@ -154,7 +155,7 @@ function shapesOf({ tenant, end }: QueryData, traceId: string): Shape[] {
     {
       name: 'log-token',
       path: url('logs', 23, { query: 'needle', match: 'words', limit: '100' }),
-      sql: `SELECT Timestamp, Body, SeverityText, SeverityNumber, ServiceName, lower(hex(TraceId)) AS trace, lower(hex(SpanId)) AS span, LogAttributes, ResourceAttributes, toString(hash) AS hash FROM log_records FINAL WHERE tenant = ${tenant} AND ${within('Timestamp', 23)} AND hasToken(lower(Body), 'needle') ORDER BY Timestamp DESC, hash DESC LIMIT 100 ${settings}`,
+      sql: `SELECT Timestamp, Body, SeverityText, SeverityNumber, ServiceName, lower(hex(TraceId)) AS trace, lower(hex(SpanId)) AS span, LogAttributes, ResourceAttributes, toString(hash) AS hash, ObservedTimestamp, TraceFlags, EventName, DroppedAttributes, ${origin} FROM log_records FINAL WHERE tenant = ${tenant} AND ${within('Timestamp', 23)} AND hasToken(lower(Body), 'needle') ORDER BY Timestamp DESC, hash DESC LIMIT 100 ${settings}`,
       same: (answer, rows) => {
         const { items } = answer as { items: { body: string }[] };
         assertEqual(
