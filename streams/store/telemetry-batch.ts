@@ -161,7 +161,7 @@ function decodeMetrics(batch: TelemetryBatch, record: LogRecord, envelope: Envel
   decoding.decoder.recycle(decoded);
 }
 
-function decodeEvents(batch: TelemetryBatch, record: LogRecord, envelope: Envelope): void {
+function decodeEvents(batch: TelemetryBatch, record: LogRecord, envelope: Envelope, retentionDays: number): void {
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(record.payload).toString('utf8'));
@@ -179,7 +179,7 @@ function decodeEvents(batch: TelemetryBatch, record: LogRecord, envelope: Envelo
     entry.logged++;
     entry.loggedSum += scaledDecimal(event.value, 12);
     const { partition, offset } = record;
-    batch.events.push({ tenant, receivedMs: envelope.receivedAt, event, partition, offset, index });
+    batch.events.push({ tenant, receivedMs: envelope.receivedAt, retentionDays, event, partition, offset, index });
   });
 }
 
@@ -194,7 +194,7 @@ function decodeRecord(batch: TelemetryBatch, record: LogRecord, envelope: Envelo
     }
   };
   if (envelope.signal === 'metrics') decodeMetrics(batch, record, envelope, decoding);
-  else if (envelope.signal === 'events') decodeEvents(batch, record, envelope);
+  else if (envelope.signal === 'events') decodeEvents(batch, record, envelope, retentionDays);
   else if (envelope.signal === 'traces') {
     const rows = usePayload(record, (payload) => decoding.decoder.traces(payload, bounds));
     keep('traces', rows, batch.spans);

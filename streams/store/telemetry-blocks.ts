@@ -172,6 +172,7 @@ function eventsBlock(events: readonly EventClaim[]): Block {
       column('late', 'Bool', (claim) => claim.receivedMs - Date.parse(claim.event.time) > lateMs),
       column('partition', 'UInt16', (claim) => claim.partition),
       column('offset', 'UInt64', (claim) => claim.offset),
+      column('retention_days', 'UInt16', (claim) => claim.retentionDays),
     ],
   };
 }
@@ -190,6 +191,7 @@ function conflictsBlock(events: readonly EventClaim[]): Block {
       column('partition', 'UInt16', (claim) => claim.partition),
       column('offset', 'UInt64', (claim) => claim.offset),
       column('position', 'UInt32', (claim) => claim.index),
+      column('retention_days', 'UInt16', (claim) => claim.retentionDays),
     ],
   };
 }

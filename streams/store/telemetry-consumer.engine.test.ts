@@ -89,6 +89,8 @@ describe('limits in the envelope', () => {
     feed.otlp('metrics', histogramMetric('h', [at - 40 * day, at]), 1, late);
     feed.otlp('traces', spanRequest(['b7ad6b7169203331'], at), 1, { retentionDays: 7 });
     feed.otlp('logs', logRequest(['hello'], at), 1, { retentionDays: 30 });
+    feed.events([{ id: 'e' }], 1, at, { retentionDays: 150 });
+    feed.events([{ id: 'e', value: '2' }], 1, at, { retentionDays: 160 });
     await pipeline.drain();
     const samples = 'SELECT tenant, value, flags, retention_days AS days FROM samples ORDER BY value';
     expect(await rowsOf(fixture.store, samples)).toEqual([
@@ -103,6 +105,8 @@ describe('limits in the envelope', () => {
     ]);
     expect(await one('SELECT retention_days AS days FROM spans')).toEqual({ days: 7 });
     expect(await one('SELECT retention_days AS days FROM log_records')).toEqual({ days: 30 });
+    expect(await one('SELECT retention_days AS days FROM usage_events')).toEqual({ days: 150 });
+    expect(await one('SELECT retention_days AS days FROM usage_conflicts')).toEqual({ days: 160 });
   });
 
   test('a late copy, equal or not, never takes the place of a point that came on time; what came on time replaces', async () => {
@@ -556,6 +560,8 @@ describe('tables', () => {
       'samples',
       'spans',
       'summaries',
+      'usage_conflicts',
+      'usage_events',
     ]);
   });
 });

@@ -83,7 +83,12 @@ export class BatchFeed {
     return this;
   }
 
-  events(events: readonly Record<string, unknown>[], tenant = 1, receivedMs = receivedAt): this {
+  events(
+    events: readonly Record<string, unknown>[],
+    tenant = 1,
+    receivedMs = receivedAt,
+    limits: Pick<Envelope, 'retentionDays'> = {},
+  ): this {
     const full = events.map((event) => ({
       type: 'api_calls',
       source: '/app',
@@ -100,7 +105,7 @@ export class BatchFeed {
       encoding: 'cloudevents',
     } as const;
     const counts = eventCounts(full);
-    const origin = { receivedAt: receivedMs, credential: 'key', batch: 'b', part: 0, parts: 1 };
+    const origin = { receivedAt: receivedMs, credential: 'key', batch: 'b', part: 0, parts: 1, ...limits };
     this.#push(toHeaders({ ...envelope, ...origin, counts }), Buffer.from(JSON.stringify(full)), receivedMs);
     return this;
   }

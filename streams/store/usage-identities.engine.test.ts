@@ -10,6 +10,7 @@ const claim = (id: string, offset: number, receivedMs: number, value = '1') => (
   offset,
   index: 0,
   receivedMs,
+  retentionDays: 400,
   event: { type: 't', source: 's', id, subject: '', time: '2026-11-21T12:00:00Z', value, attributes: {} },
 });
 

@@ -17,6 +17,7 @@ export interface EventPosition {
 export interface EventClaim extends EventPosition {
   readonly tenant: number;
   readonly receivedMs: number;
+  readonly retentionDays: number;
   readonly event: UsageEvent;
 }
 
