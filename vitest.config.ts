@@ -17,6 +17,8 @@ const suite = (
     maxWorkers,
     testTimeout: timeoutSeconds * 1000,
     hookTimeout: timeoutSeconds * 1000,
+    // What a page or a server comes to show is waited for; a busy machine takes longer than the default second.
+    expect: { poll: { timeout: 20_000 } },
   },
 });
 
