@@ -72,9 +72,9 @@ async function firstProgress(pulse: PulseProcess): Promise<Progress> {
   return { kills: 0, baseMs: Math.floor((Date.now() - 6 * 3_600_000) / 3_600_000) * 3_600_000, keys };
 }
 
-/** Every fifty requests, about what falls between two kills, have hours of their own: hours that are touched again would mend by themselves what a kill left wrong in them. */
+/** Every ten requests, no more than fall between two kills, have hours of their own: hours that are touched again would mend by themselves what a kill left wrong in them. */
 const requestOf = (id: number, baseMs: number) =>
-  buildRequest(id, tenants[id % tenants.length] ?? '', baseMs - (Math.floor(id / 50) % hourPairs) * 2 * 3_600_000);
+  buildRequest(id, tenants[id % tenants.length] ?? '', baseMs - (Math.floor(id / 10) % hourPairs) * 2 * 3_600_000);
 /** Two weeks: older usage events are refused. */
 const hourPairs = 168;
 
