@@ -97,8 +97,8 @@ async function fill(tenant: number): Promise<void> {
     ['d', 'payment_transaction', start + 2000, '0.125'],
   ] as const) {
     await store.execute(
-      `INSERT INTO usage_events (tenant, type, source, id, subject, time, value, partition, offset)
-       SELECT {tenant:UInt32}, {type:String}, '/isp', {id:String}, 'portal', toDateTime64({second:UInt32}, 3, 'UTC'), toDecimal128({value:String}, 12), 0, {seq:UInt64}`,
+      `INSERT INTO usage_events (tenant, type, source, id, subject, time, received, value, partition, offset)
+       SELECT {tenant:UInt32}, {type:String}, '/isp', {id:String}, 'portal', toDateTime64({second:UInt32}, 3, 'UTC'), now64(3), toDecimal128({value:String}, 12), 0, {seq:UInt64}`,
       { tenant, type, id, second, value, seq },
     );
   }
@@ -266,7 +266,7 @@ describe('billing over HTTP', () => {
     const rows = await evidenceOf(link);
     const seq = await touch('events', 1, start, 1, '1000');
     await store.execute(
-      `INSERT INTO usage_events (tenant, type, source, id, time, value, partition, offset) SELECT 1, 'api_calls', '/isp', 'late', toDateTime64({second:UInt32}, 3, 'UTC'), 1000, 0, {seq:UInt64}`,
+      `INSERT INTO usage_events (tenant, type, source, id, time, received, value, partition, offset) SELECT 1, 'api_calls', '/isp', 'late', toDateTime64({second:UInt32}, 3, 'UTC'), now64(3), 1000, 0, {seq:UInt64}`,
       { second: start + 1, seq },
     );
     await meter();

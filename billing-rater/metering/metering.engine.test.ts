@@ -64,8 +64,8 @@ async function storeEvents(events: readonly TestEvent[], type = 'api_calls'): Pr
   );
   for (const event of events) {
     await store.execute(
-      `INSERT INTO usage_events (tenant, type, source, id, subject, time, value, partition, offset)
-       SELECT {tenant:UInt32}, {type:String}, '/isp', {id:String}, 'c1', toDateTime64({second:UInt32}, 3, 'UTC'), toDecimal128({value:String}, 12), 0, {seq:UInt64}`,
+      `INSERT INTO usage_events (tenant, type, source, id, subject, time, received, value, partition, offset)
+       SELECT {tenant:UInt32}, {type:String}, '/isp', {id:String}, 'c1', toDateTime64({second:UInt32}, 3, 'UTC'), now64(3), toDecimal128({value:String}, 12), 0, {seq:UInt64}`,
       { tenant, type, seq, ...event },
     );
   }
