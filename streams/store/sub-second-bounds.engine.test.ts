@@ -15,7 +15,7 @@ describe('a record in the last millisecond of an hour', () => {
   test('belongs to that hour and to no other', async () => {
     const { store } = fixture;
     await store.execute(
-      `INSERT INTO usage_events (tenant, type, source, id, time, value, partition, offset) SELECT 1, 'api_calls', 's', 'e', fromUnixTimestamp64Milli(toInt64(${hour + 3599}999), 'UTC'), 1, 0, 1`,
+      `INSERT INTO usage_events (tenant, type, source, id, time, received, value, partition, offset) SELECT 1, 'api_calls', 's', 'e', fromUnixTimestamp64Milli(toInt64(${hour + 3599}999), 'UTC'), now64(3), 1, 0, 1`,
     );
     await store.execute(
       `INSERT INTO samples (tenant, series, time, value, retention_days) SELECT 1, 5, fromUnixTimestamp64Milli(toInt64(${hour + 3599}999), 'UTC'), 1, 400`,
