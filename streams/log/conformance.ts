@@ -221,6 +221,10 @@ export function logConformance(name: string, makeLog: () => Promise<LogUnderTest
         await consume({ ...limits, ...tiny.options, group: 'tiny', maxBytes: 10 });
         await tiny.until(() => tiny.batches.length === 7);
         expect(tiny.batches.every(({ records }) => records.length === 1)).toBe(true);
+        const weighed = collector();
+        await consume({ ...limits, ...weighed.options, group: 'weighed', maxBytes: 10, weigh: () => 5 });
+        await weighed.until(() => weighed.batches.length === 4);
+        expect(weighed.batches.map(({ records }) => records.length)).toEqual([2, 2, 2, 1]);
       });
 
       it('gathers a fuller batch while it lingers, and stops lingering when the batch is full', async () => {

@@ -122,11 +122,12 @@ export class EmbeddedConsumer {
     const stopping = this.#stopping.signal;
     await partition.waitFor(from, stopping);
     const records: LogRecord[] = [];
+    const { weigh = recordBytes } = this.#options;
     let bytes = 0;
     let full = false;
     const take = async () => {
       for await (const record of partition.read(from + records.length, from + this.#options.maxRecords)) {
-        bytes += recordBytes(record);
+        bytes += weigh(record);
         if (records.length > 0 && bytes > this.#options.maxBytes) {
           full = true;
           return;
@@ -139,14 +140,17 @@ export class EmbeddedConsumer {
     if (full || lingerMs <= 0) return records;
     const { maxBytes, busyLingerMs } = this.#options;
     const latest = performance.now() + (busyLingerMs ?? lingerMs);
-    let linger = deadline(lingerMs, stopping);
+    // Where much is waiting there is nothing to rest for: the next record may take a moment, no more.
+    const isBusy = () => bytes * busyShare >= maxBytes;
+    const moment = Math.min(lingerMs, this.#options.lingerMs);
+    let linger = deadline(isBusy() ? moment : lingerMs, stopping);
     while (!full && !linger.signal.aborted) {
       await partition.waitFor(from + records.length, linger.signal);
       await take();
       const left = latest - performance.now();
-      if (bytes * busyShare < maxBytes || left <= 0 || linger.signal.aborted) continue;
+      if (!isBusy() || left <= 0 || linger.signal.aborted) continue;
       linger.clear();
-      linger = deadline(Math.min(lingerMs, left), stopping);
+      linger = deadline(Math.min(moment, left), stopping);
     }
     linger.clear();
     return records;

@@ -75,6 +75,8 @@ export interface ConsumerOptions {
   readonly group: string;
   readonly maxRecords: number;
   readonly maxBytes: number;
+  /** What a record counts towards `maxBytes`. Default: its payload, key and headers. */
+  weigh?(record: LogRecord): number;
   /** How long to gather a fuller batch once one record is there. */
   readonly lingerMs: number;
   /** While much is coming in (a thirty-second of `maxBytes` waits already), each record starts `lingerMs` anew, up to this long in all: fewer and fuller batches; and the linger grows up to this with what the batch before took. Default: `lingerMs`. */

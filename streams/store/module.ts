@@ -74,7 +74,7 @@ export const telemetryConsumerModule: ModuleDefinition = defineModule({
   requires: ['log', 'store', 'access'],
   config: z.strictObject({
     retentionDays: z.int().min(100).max(3650).default(400),
-    maxBatchMiB: z.int().min(1).max(256).default(16),
+    maxBatchMiB: z.int().min(1).max(256).default(48),
     maxBatchRecords: z.int().min(1).max(100_000).default(2000),
     lingerMs: z.int().min(0).max(10_000).default(50),
     busyLingerMs: z.int().min(0).max(10_000).default(400),

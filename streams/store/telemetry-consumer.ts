@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { TenantDirectory } from '../access/port.ts';
-import type { Consumer, Log, LogBatch } from '../log/port.ts';
+import type { Consumer, Log, LogBatch, LogRecord } from '../log/port.ts';
 import type { OtlpDecoder, SeriesEntry, TimeBounds } from '../otlp/port.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { defineQuery } from './define-query.ts';
@@ -35,6 +35,15 @@ const touchedToken = defineQuery({
 
 /** How many usage identities are forgotten a batch at least. */
 const pruneLimit = 1000;
+
+/** Points lie in typed columns; spans, log records and events are objects until they are written, which take several times the memory. */
+const objectWeight = 3;
+
+/** Memory that a record's rows take, in bytes of metrics. */
+function weighRecord(record: LogRecord): number {
+  const bytes = record.payloadBytes ?? record.payload.length;
+  return record.headers['pulse']?.includes('"signal":"metrics"') ? bytes : bytes * objectWeight;
+}
 
 /** What a batch came to, for metrics. */
 export interface BatchReport {
@@ -191,7 +200,8 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     topic: 'telemetry',
     group: storeGroup,
     maxRecords: options.maxRecords ?? 2000,
-    maxBytes: options.maxBytes ?? 16 * 1024 * 1024,
+    maxBytes: options.maxBytes ?? 48 * 1024 * 1024,
+    weigh: weighRecord,
     lingerMs: options.lingerMs ?? 50,
     busyLingerMs: options.busyLingerMs ?? 400,
     handle: (batch) => handle(batch),
