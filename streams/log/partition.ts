@@ -24,6 +24,8 @@ type Damage = 'none' | 'torn' | 'unsynced';
 /** Bytes that share one write and one sync at most: more would only make the first of them wait longer. */
 const groupBytesMax = 16 * 1024 * 1024;
 const repairDelayMs = 1000;
+/** A mark at most so often: it may be low, and each costs the thread that answers. */
+const markPauseMs = 20;
 
 /** One partition: its segments, its group commit, its readers. Single writer; every state change happens in {@link Partition.#drain}. */
 export class Partition {
@@ -241,6 +243,7 @@ export class Partition {
       if (mark === null) break;
       this.#unmarked = null;
       await this.#mark?.write(mark);
+      await new Promise((resolve) => setTimeout(resolve, markPauseMs));
     }
     this.#marking = null;
   }

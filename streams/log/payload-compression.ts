@@ -2,7 +2,7 @@ import { constants, gunzipSync, zstdCompressSync, zstdDecompressSync } from 'nod
 
 /** Below this a payload is not worth the call. */
 const compressBytesMin = 512;
-const options = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+const params = { [constants.ZSTD_c_compressionLevel]: 1 };
 
 /** A payload as it stands in a frame. */
 export interface PackedPayload {
@@ -18,9 +18,16 @@ export interface PackedPayload {
 export function packPayload(payload: Uint8Array, sent?: Uint8Array): PackedPayload {
   if (sent !== undefined && sent.length < payload.length) return { bytes: sent, compressed: true };
   if (payload.length < compressBytesMin) return { bytes: payload, compressed: false };
-  const bytes = zstdCompressSync(payload, options);
-  return bytes.length < payload.length ? { bytes, compressed: true } : { bytes: payload, compressed: false };
+  // A quarter is enough for most, so that the answer comes in one small buffer and nothing has to be joined.
+  const bytes = zstdCompressSync(payload, { params, chunkSize: Math.max(1024, payload.length >> 2) });
+  return bytes.length < payload.length
+    ? { bytes: tight(bytes), compressed: true }
+    : { bytes: payload, compressed: false };
 }
+
+/** Without the rest of the buffer that it was written into: the log holds the newest records in memory. */
+const tight = (bytes: Uint8Array): Uint8Array =>
+  bytes.buffer.byteLength > 2 * bytes.length ? new Uint8Array(bytes) : bytes;
 
 /** Gives the payload back. *Errors* plain `Error` when the bytes are no gzip or zstd frame or hold more than `bytesMax`: the checksum has passed, so it is damage that nothing explains. */
 export function unpackPayload({ bytes, compressed }: PackedPayload, bytesMax: number): Uint8Array {
@@ -31,7 +38,7 @@ export function unpackPayload({ bytes, compressed }: PackedPayload, bytesMax: nu
   return zstdDecompressSync(bytes, { maxOutputLength: bytesMax });
 }
 
-/** Smaller ones may lie in a pool that they share with others, and cost the collector little. */
+/** Smaller ones may lie in a pool that they share with others (`Buffer.poolSize`), and cost the collector little. */
 const giveBackBytesMin = 128 * 1024;
 
 /**

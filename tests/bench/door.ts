@@ -95,15 +95,17 @@ export async function load(
   const agent = new Agent({ keepAlive: true, maxSockets: options.senders });
   const latenciesMs: number[] = [];
   const began = performance.now();
+  const pause = () => new Promise((resolve) => setTimeout(resolve, (options.pauseMs ?? 0) * (0.5 + Math.random())));
   const sender = async (number: number) => {
+    // Senders of a fleet do not begin in the same instant.
+    if (options.pauseMs !== undefined) await pause();
     for (let turn = number; performance.now() - began < options.ms; turn += options.senders) {
       const sent = performance.now();
       const status = await post(door, agent, bodies[turn % bodies.length] ?? Buffer.alloc(0));
       if (status !== 200) throw new Error(`the door answered ${status}`);
       door.acknowledged += 1;
       latenciesMs.push(performance.now() - sent);
-      if (options.pauseMs !== undefined)
-        await new Promise((resolve) => setTimeout(resolve, (options.pauseMs ?? 0) * (0.5 + Math.random())));
+      if (options.pauseMs !== undefined) await pause();
     }
   };
   await Promise.all(Array.from({ length: options.senders }, (_, number) => sender(number)));
