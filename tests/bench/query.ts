@@ -101,7 +101,7 @@ function shapesOf({ tenant, end }: QueryData, traceId: string): Shape[] {
       sql: `SELECT grp, ${end - 24 * hourMs} + (i - 1) * 300000 AS at, rates[i] AS value FROM (
           SELECT device AS grp, sumForEach(rate) AS rates FROM (
             SELECT series, timeSeriesRateToGrid(${time(end - 24 * hourMs + 299_999)}, ${time(end - 1)}, 300, 300)(time, value) AS rate FROM samples
-            WHERE tenant = ${tenant} AND series IN ${metric('bench.io')} AND ${within('time', 24)} GROUP BY series
+            WHERE tenant = ${tenant} AND series IN ${metric('bench.io')} AND ${within('time', 24)} AND bitAnd(flags, 1) = 0 AND isFinite(value) GROUP BY series
           ) AS r INNER JOIN (SELECT series, attributes['device'] AS device FROM series WHERE tenant = ${tenant} AND metric = 'bench.io') AS s USING (series) GROUP BY grp
         ) ARRAY JOIN arrayEnumerate(rates) AS i WHERE isNotNull(value) ${settings}`,
       same: (answer, rows) => assertEqual('rate-of-a-metric', flat(answer, 'device'), fromRows(rows), 16 * 287),
