@@ -16,6 +16,8 @@ const defaultTimeoutSeconds = 30;
 const defaultQueryMemoryBytes = 320 * 1024 * 1024;
 /** Rows of a block while reading: FINAL holds a block of every column of every part, and 100 day partitions at the default size need more than the engine may use. */
 const readBlockRows = 8192;
+/** Memory that must be free for each thread of a read. The engine's default of 1 GiB is more than this process may use, and would leave every read a single thread. */
+const threadBytes = 32 * 1024 * 1024;
 /** An insert of the largest block; past it something is wrong with the disk. */
 const insertTimeoutSeconds = 120;
 /** Rows of one engine block; a larger block is split here so that each part has its own token and order. */
@@ -38,6 +40,7 @@ function readSettings(options: QueryOptions | undefined): string {
   return [
     'output_format_json_quote_64bit_integers=1',
     'output_format_json_quote_decimals=1',
+    `max_threads_min_free_memory_per_thread=${threadBytes}`,
     'do_not_merge_across_partitions_select_final=1',
     `max_block_size=${readBlockRows}`,
     `max_execution_time=${options?.timeoutSeconds ?? defaultTimeoutSeconds}`,
