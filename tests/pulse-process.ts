@@ -44,7 +44,7 @@ export async function startPulse(
   // As `npm start` does it.
   const nodeArgs = [
     '--max-semi-space-size=16',
-    '--heap-growing-percent=200',
+
     '--v8-pool-size=1',
     ...(options.nodeArgs ?? []),
   ];

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { createGunzip, createZstdDecompress, gunzip, gunzipSync, zstdDecompress } from 'node:zlib';
 import { AppError } from 'streams/contract';
-import { gunzipChunkBytes } from 'streams/log';
+import { giveBack, gunzipChunkBytes } from 'streams/log';
 
 type Decompress = (body: Uint8Array, options: { maxOutputLength: number; chunkSize?: number }) => Promise<Uint8Array>;
 
@@ -43,13 +43,18 @@ function gunzipAtOnce(body: Uint8Array, claimed: number): Uint8Array | null {
 
 let queue: Promise<unknown> = Promise.resolve();
 
+const chunkSize = 256 * 1024;
+
 /** Grows a body into nothing, to find a bomb out before memory is given to it. *Errors* `ERR_BUFFER_TOO_LARGE` beyond `most`, those of zlib. */
 async function measure(name: string, body: Uint8Array, most: number): Promise<void> {
-  const stream = name === 'gzip' ? createGunzip() : createZstdDecompress();
+  const stream = name === 'gzip' ? createGunzip({ chunkSize }) : createZstdDecompress({ chunkSize });
   let grown = 0;
   stream.end(body);
   for await (const chunk of stream) {
-    grown += (chunk as Uint8Array).length;
+    const { length, buffer } = chunk as Uint8Array;
+    grown += length;
+    // A full one is nobody else's any more; what is left in another is still written to.
+    if (length === buffer.byteLength) giveBack(chunk as Uint8Array);
     if (grown > most) throw Object.assign(new Error('grows too far'), { code: 'ERR_BUFFER_TOO_LARGE' });
   }
 }

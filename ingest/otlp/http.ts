@@ -81,7 +81,8 @@ async function acceptBody(
       const packed = payload === body && body !== sent ? sent : undefined;
       return await deps.acceptor.accept(signal, payload, { tenant, principal }, receivedAtMs, packed);
     } finally {
-      if (body !== sent) giveBack(body);
+      // Of a compressed body only what it grew to: the log holds the rest as it came.
+      giveBack(body);
     }
   });
 }
