@@ -1,4 +1,4 @@
-import { AppError, pageOf, TenantId } from 'streams/contract';
+import { AppError, DeadLetter, pageOf, TenantId } from 'streams/contract';
 import { z } from 'zod';
 
 const attributes = z.record(z.string(), z.string());
@@ -102,18 +102,8 @@ export const TracePage = pageOf(TraceSummary);
 /** A service that sent spans or log records. */
 export const ServicePage = pageOf(z.object({ service: z.string(), spans: z.number(), logRecords: z.number() }));
 
-/** A record that could not be stored. `tenant` is null when its number is not known any more. */
-export const DeadLetterView = z.object({
-  tenant: TenantId.nullable(),
-  at: z.string(),
-  topic: z.string(),
-  partition: z.number(),
-  offset: z.string(),
-  code: z.string(),
-  detail: z.string(),
-  envelope: z.string(),
-  payloadBytes: z.number(),
-});
+/** A record that could not be stored, as a list shows it. */
+export const DeadLetterView = DeadLetter.omit({ id: true, payload: true, replay: true, replayOf: true });
 export const DeadLetterPage = pageOf(DeadLetterView);
 
 /** Packs the fields of the last row into an opaque cursor. */

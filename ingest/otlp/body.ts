@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { createGunzip, createZstdDecompress, gunzip, gunzipSync, zstdDecompress } from 'node:zlib';
 import { AppError } from 'streams/contract';
-import { giveBack, gunzipChunkBytes } from 'streams/log';
+import { giveBack, gunzipChunkBytes, gzipClaimedBytes } from 'streams/log';
 
 type Decompress = (body: Uint8Array, options: { maxOutputLength: number; chunkSize?: number }) => Promise<Uint8Array>;
 
@@ -19,10 +19,10 @@ const freeBytes = 8 * 1024 * 1024;
 const grownBytesMax = (body: Uint8Array, maxBytes: number): number =>
   Math.min(maxBytes, Math.max(freeBytes, body.length * ratioMax));
 
-/** How large a gzip body says it is; infinite when it says nothing harmless. *Source* RFC 1952, ISIZE in the trailer. */
+/** How large a body says it is; infinite when it says nothing harmless. */
 function claimedBytes(name: string, body: Uint8Array): number {
-  if (name !== 'gzip' || body.length < 18) return Number.POSITIVE_INFINITY;
-  const claimed = new DataView(body.buffer, body.byteOffset + body.length - 4, 4).getUint32(0, true);
+  if (name !== 'gzip') return Number.POSITIVE_INFINITY;
+  const claimed = gzipClaimedBytes(body);
   return claimed <= body.length * ratioMax ? claimed : Number.POSITIVE_INFINITY;
 }
 

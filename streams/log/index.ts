@@ -6,7 +6,7 @@ export {
 } from './embedded-log.ts';
 export { type Envelope, fromHeaders, type HourCount, toHeaders } from './envelope.ts';
 export { logModule } from './module.ts';
-export { giveBack, gunzipChunkBytes } from './payload-compression.ts';
+export { giveBack, gunzipChunkBytes, gzipClaimedBytes } from './payload-compression.ts';
 export {
   type Consumer,
   type ConsumerOptions,

@@ -54,15 +54,18 @@ export function giveBack({ buffer, byteLength, byteOffset }: Uint8Array): void {
 /** The two magic bytes of a gzip member; a zstd frame begins otherwise. *Source* RFC 1952, RFC 8878. */
 const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
+/** How large a gzip body says it is; infinite when it is too short to say it. *Source* RFC 1952, ISIZE in the trailer of the last member. */
+export function gzipClaimedBytes(body: Uint8Array): number {
+  if (body.length < 18) return Number.POSITIVE_INFINITY;
+  return new DataView(body.buffer, body.byteOffset + body.length - 4, 4).getUint32(0, true);
+}
+
 /**
  * Output buffer that takes a gzip body in one piece: pieces of the default 16 KiB cost a turn of the event loop each and a copy at the end.
  *
- * *Bias* the size is the sender's claim (the trailer's ISIZE), so it is never trusted beyond 64 times the compressed size; a wrong claim only costs speed.
+ * *Bias* the size is the sender's claim, so it is never trusted beyond 64 times the compressed size; a wrong claim only costs speed.
  */
 export function gunzipChunkBytes(body: Uint8Array, bytesMax: number): number {
-  const { length } = body;
-  if (length < 18) return 16_384;
-  const claimed = new DataView(body.buffer, body.byteOffset + length - 4, 4).getUint32(0, true);
   // One byte more than needed: a buffer that is exactly full would ask for another one.
-  return Math.max(16_384, Math.min(bytesMax, claimed + 1, length * 64));
+  return Math.max(16_384, Math.min(bytesMax, gzipClaimedBytes(body) + 1, body.length * 64));
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { percentile } from '../fault/otlp-points.ts';
 import { buildBodies, load, openDoor } from './door.ts';
 import { type BenchResult, summarise } from './results.ts';
 
@@ -64,9 +65,4 @@ async function syncsOfMebibyte(dir: string): Promise<number[]> {
     await file.close();
   }
   return times;
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }

@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { percentile } from '../fault/otlp-points.ts';
 import { type PulseProcess, startPulse } from '../pulse-process.ts';
 import { type BenchEngine, startEngine } from './engine.ts';
 import { makeQueryData, type QueryData } from './query-data.ts';
@@ -190,10 +191,6 @@ function shapesOf({ tenant, end }: QueryData, traceId: string): Shape[] {
   ];
 }
 
-/** Nearest rank. */
-const p95 = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.ceil(values.length * 0.95) - 1] ?? Number.NaN;
-
 async function ask(pulse: PulseProcess, key: string, shape: Shape): Promise<{ ms: number; text: string }> {
   const started = performance.now();
   const answer = await fetch(`${pulse.http}${shape.path}`, { headers: { authorization: `Bearer ${key}` } });
@@ -221,7 +218,7 @@ async function measure(
     api.push((await ask(pulse, data.key, shape)).ms);
     sql.push((await engine.run([shape.sql])).ms[0] ?? Number.NaN);
   }
-  return { api: p95(api), sql: p95(sql) };
+  return { api: percentile(api, 0.95), sql: percentile(sql, 0.95) };
 }
 
 /**
