@@ -42,12 +42,7 @@ export async function startPulse(
     await copyEmptyControl(join(dataDir, 'control'));
   }
   // As `npm start` does it.
-  const nodeArgs = [
-    '--max-semi-space-size=16',
-
-    '--v8-pool-size=1',
-    ...(options.nodeArgs ?? []),
-  ];
+  const nodeArgs = ['--max-semi-space-size=16', '--v8-pool-size=1', ...(options.nodeArgs ?? [])];
   const child = spawn(process.execPath, [...nodeArgs, join(root, 'main.ts'), ...(options.args ?? [])], {
     cwd: root,
     env: {
