@@ -148,6 +148,44 @@ test('a good key is looked up once while it is remembered', async () => {
   expect(reads).toBe(1);
 });
 
+test('keys in use are renewed together: any number of senders costs one read in half of five seconds', async () => {
+  const created = await Promise.all(Array.from({ length: 30 }, () => create()));
+  let reads = 0;
+  const counting = createControlAccess({
+    control: {
+      ...control,
+      read(scope, run) {
+        reads += 1;
+        return control.read(scope, run);
+      },
+    },
+    clock,
+  });
+  const sweep = async () => {
+    for (const { apiKey } of created) expect(await counting.authenticate(apiKey)).not.toBeNull();
+  };
+  await sweep();
+  const first = reads;
+  for (let second = 0; second < 60; second += 1) {
+    now += 1000;
+    await sweep();
+  }
+  expect(reads - first).toBeLessThanOrEqual(24);
+  // Renewal along with others ends a key like any other look does.
+  const [gone, ...rest] = created;
+  await control.mutate(testActor, { kind: 'global' }, async (tx) => {
+    await tx
+      .updateTable('api_keys')
+      .set({ revoked_at: new Date(now).toISOString() })
+      .where('id', '=', gone?.id ?? '')
+      .execute();
+    return { result: null, audit: { action: 'api_key.revoke', resource: gone?.id ?? '', tenantId: 'alpha' } };
+  });
+  now += 5000;
+  expect(await counting.authenticate(rest[0]?.apiKey ?? '')).not.toBeNull();
+  expect(await counting.authenticate(gone?.apiKey ?? '')).toBeNull();
+});
+
 test('a key with the right prefix and another secret is nobody', async () => {
   const { apiKey } = await create();
   const forged = `${apiKey.slice(0, 16)}${'A'.repeat(43)}`;
