@@ -1,6 +1,8 @@
 import type { ByteHash } from './byte-hash.ts';
 import type { SeriesEntry } from './port.ts';
 
+type IdentityWords = readonly [number, number, number, number];
+
 const none: ReadonlyMap<string, string> = new Map();
 
 /** A series as the cache holds it. Its attributes are joined on demand and let go once the store has them: they are most of an entry's memory. */
@@ -13,7 +15,11 @@ export class CachedSeries implements SeriesEntry {
   readonly unit: string;
   readonly scope: string;
   readonly bounds: readonly number[];
-  readonly identity: Uint8Array;
+  // The identity as words: an array of its own would be a third of an entry's memory.
+  readonly #word1: number;
+  readonly #word2: number;
+  readonly #word3: number;
+  readonly #word4: number;
   #own: ReadonlyMap<string, string>;
   #shared: ReadonlyMap<string, string>;
   #confirmed = false;
@@ -43,8 +49,16 @@ export class CachedSeries implements SeriesEntry {
     this.bounds = header.bounds;
     this.#own = attributes.own;
     this.#shared = attributes.shared;
-    this.identity = identity;
+    [this.#word1, this.#word2, this.#word3, this.#word4] = wordsOf(identity);
     this.id = id;
+  }
+
+  get identity(): Uint8Array {
+    return new Uint8Array(Int32Array.of(...this.identityWords).buffer);
+  }
+
+  get identityWords(): IdentityWords {
+    return [this.#word1, this.#word2, this.#word3, this.#word4];
   }
 
   get confirmed(): boolean {
@@ -148,7 +162,7 @@ export class SeriesCache {
   }
 
   byIdentity(tenant: number, identity: Uint8Array): CachedSeries | undefined {
-    const [h1, h2, h3, h4] = lanes(tenant, identity);
+    const [h1, h2, h3, h4] = lanes(tenant, wordsOf(identity));
     return this.#identity.get(h1, h2, h3, h4) ?? this.#oldIdentity.get(h1, h2, h3, h4);
   }
 
@@ -160,12 +174,17 @@ export class SeriesCache {
       this.#identity = new KeyTable();
     }
     this.#raw.put(key.h1, key.h2, key.h3, key.h4, entry);
-    const [h1, h2, h3, h4] = lanes(entry.tenant, entry.identity);
+    const [h1, h2, h3, h4] = lanes(entry.tenant, entry.identityWords);
     this.#identity.put(h1, h2, h3, h4, entry);
   }
 }
 
-function lanes(tenant: number, identity: Uint8Array): [number, number, number, number] {
+function lanes(tenant: number, [first, second, third, fourth]: IdentityWords): IdentityWords {
+  return [first ^ tenant, second, third, fourth];
+}
+
+/** Little-endian, as this process has them in memory. */
+function wordsOf(identity: Uint8Array): IdentityWords {
   const view = new DataView(identity.buffer, identity.byteOffset, identity.byteLength);
-  return [view.getInt32(0, true) ^ tenant, view.getInt32(4, true), view.getInt32(8, true), view.getInt32(12, true)];
+  return [view.getInt32(0, true), view.getInt32(4, true), view.getInt32(8, true), view.getInt32(12, true)];
 }

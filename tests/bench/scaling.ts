@@ -11,8 +11,11 @@ const seriesSteps = [1_000, 10_000, 100_000, 1_000_000];
 const tenantSteps = [1, 10, 100, 1_000];
 const pointsPerRequest = 1_000;
 /** Points of a measured step: many ticks of few series or few ticks of many. */
-const stepPoints = 400_000;
+const stepPoints = 2_000_000;
 const tenantSeries = 100;
+/** The total rate of the tenant steps, whoever sends. */
+const requestsPerSecond = 250;
+const tenantTicks = 3;
 const senders = 4;
 
 /**
@@ -46,7 +49,7 @@ export async function scaling(): Promise<BenchResult[]> {
         key: keys[request % tenants] ?? '',
         body: requestBody(`${index}-${request}`, tenantSeries, random),
       }));
-      await step(`${tenants} tenants`, templates, 2);
+      await step(`${tenants} tenants`, templates, tenantTicks, requestsPerSecond);
     }
   });
   const slope = slopeOf(
@@ -89,7 +92,7 @@ interface Step {
   readonly cost: number;
   readonly rssBytes: number;
 }
-type RunStep = (name: string, templates: readonly Template[], ticks: number) => Promise<void>;
+type RunStep = (name: string, templates: readonly Template[], ticks: number, perSecond?: number) => Promise<void>;
 
 /** Runs steps on a server of their own. A step sends each request once to make its series known, then `ticks` times with later times under the clock. */
 async function measure(
@@ -104,12 +107,12 @@ async function measure(
   let parts = 0;
   let sent = 0;
   try {
-    await run(pulse, async (name, templates, ticks) => {
+    await run(pulse, async (name, templates, ticks, perSecond) => {
       const startMs = Date.now() - 3_600_000;
       await send(pulse, templates, startMs);
       await caughtUp(pulse);
       const before = cpuSeconds(pulse);
-      for (let tick = 1; tick <= ticks; tick += 1) await send(pulse, templates, startMs + tick * 1_000);
+      for (let tick = 1; tick <= ticks; tick += 1) await send(pulse, templates, startMs + tick * 1_000, perSecond);
       parts = Math.max(parts, await caughtUp(pulse));
       const used = cpuSeconds(pulse) - before;
       const perRequest = pointsIn(templates);
@@ -179,13 +182,20 @@ function countTimes(body: Buffer): number {
   return count;
 }
 
-/** Sends every request once with the given time. */
-async function send(pulse: PulseProcess, templates: readonly Template[], timeMs: number): Promise<void> {
+/** Sends every request once with the given time, as fast as it is answered or at a rate. */
+async function send(
+  pulse: PulseProcess,
+  templates: readonly Template[],
+  timeMs: number,
+  perSecond = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const time = nanos(timeMs);
-  const queue = templates.values();
+  const queue = templates.entries();
+  const begun = performance.now();
   await Promise.all(
     Array.from({ length: senders }, async () => {
-      for (const { key, body } of queue) {
+      for (const [index, { key, body }] of queue) {
+        await sleep(begun + (index / perSecond) * 1_000 - performance.now());
         const sent = Buffer.from(body);
         for (let at = sent.indexOf(placeholder); at >= 0; at = sent.indexOf(placeholder, at + 8)) time.copy(sent, at);
         await post(pulse, key, gzipSync(sent, { level: 1 }));
@@ -193,6 +203,9 @@ async function send(pulse: PulseProcess, templates: readonly Template[], timeMs:
     }),
   );
 }
+
+/** Only for a time that is worth a timer. */
+const sleep = (ms: number) => (ms >= 1 ? new Promise((resolve) => setTimeout(resolve, ms)) : undefined);
 
 async function post(pulse: PulseProcess, key: string, body: Buffer): Promise<void> {
   for (;;) {
