@@ -29,8 +29,9 @@ export class PointBuffer implements PointColumns {
 
   /** Forgets everything after the first `length` points. */
   truncate(length: number): void {
+    // The vector keeps its size, as the others do; the entries are let go.
+    this.series.fill(undefined as never, length, this.length);
     this.length = length;
-    this.series.length = length;
   }
 
   /** Starts anew in the same memory; the entries are let go. */
