@@ -11,6 +11,10 @@ const root = join(import.meta.dirname, '..');
 /** Where processes under test keep compiled code; one that is killed writes nothing there. */
 export const compileCache = join(root, 'node_modules/.cache/node');
 
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } };
+/** V8's flags of `npm start`. */
+export const startFlags = scripts.start.match(/ --[\w=-]+/g)?.map((flag) => flag.trim()) ?? [];
+
 /** A running server under test, in a process of its own, on free ports. */
 export interface PulseProcess {
   readonly http: string;
@@ -41,27 +45,29 @@ export async function startPulse(
   if (options.firstStart !== true && !existsSync(join(dataDir, 'control'))) {
     await copyEmptyControl(join(dataDir, 'control'));
   }
-  // As `npm start` does it.
-  const nodeArgs = ['--max-semi-space-size=16', '--v8-pool-size=1', ...(options.nodeArgs ?? [])];
-  const child = spawn(process.execPath, [...nodeArgs, join(root, 'main.ts'), ...(options.args ?? [])], {
-    cwd: root,
-    env: {
-      PATH: process.env['PATH'],
-      HOME: process.env['HOME'],
-      UV_THREADPOOL_SIZE: '12',
-      NODE_COMPILE_CACHE: compileCache,
-      MALLOC_ARENA_MAX: '4',
-      PULSE_DATA_DIR: dataDir,
-      PULSE_HTTP_PORT: '0',
-      PULSE_OTLP_HTTP_PORT: '0',
-      PULSE_OTLP_GRPC_PORT: '0',
-      PULSE_DEMO: 'off',
-      PULSE_AGENT: 'off',
-      PULSE_LOG_LEVEL: 'warn',
-      ...options.environment,
+  const child = spawn(
+    process.execPath,
+    [...startFlags, ...(options.nodeArgs ?? []), join(root, 'main.ts'), ...(options.args ?? [])],
+    {
+      cwd: root,
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        UV_THREADPOOL_SIZE: '12',
+        NODE_COMPILE_CACHE: compileCache,
+        MALLOC_ARENA_MAX: '4',
+        PULSE_DATA_DIR: dataDir,
+        PULSE_HTTP_PORT: '0',
+        PULSE_OTLP_HTTP_PORT: '0',
+        PULSE_OTLP_GRPC_PORT: '0',
+        PULSE_DEMO: 'off',
+        PULSE_AGENT: 'off',
+        PULSE_LOG_LEVEL: 'warn',
+        ...options.environment,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  );
   const lines: string[] = [];
   const ready = new Promise<Pick<PulseProcess, 'http' | 'otlpHttp' | 'otlpGrpc'>>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RequestPayload } from 'fastify';
 import { AppError, invariant } from 'streams/contract';
 import { giveBack } from 'streams/log';
 import {
@@ -15,6 +15,7 @@ import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
 import type { Acceptance, TelemetryAcceptor } from '../acceptance/telemetry-acceptor.ts';
 import { transportRefusal } from '../acceptance/transport-refusals.ts';
+import { readWholeBody } from '../acceptance/whole-body.ts';
 import { decompress } from './body.ts';
 
 export interface OtlpRoutesDeps {
@@ -34,8 +35,7 @@ export function otlpRoutes(deps: OtlpRoutesDeps): FastifyPluginAsync {
     app.removeAllContentTypeParsers();
     app.addContentTypeParser(
       ['application/x-protobuf', 'application/json'],
-      { parseAs: 'buffer', bodyLimit: deps.maxBodyBytes },
-      (_request, body, done) => done(null, body),
+      (request: FastifyRequest, payload: RequestPayload) => readWholeBody(request, payload, deps.maxBodyBytes),
     );
     admitRequests(app, deps.admission, deps.maxBodyBytes);
     for (const signal of signals) registerSignal(app, signal, deps);

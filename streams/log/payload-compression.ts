@@ -38,16 +38,19 @@ export function unpackPayload({ bytes, compressed }: PackedPayload, bytesMax: nu
   return zstdDecompressSync(bytes, { maxOutputLength: bytesMax });
 }
 
-/** Smaller ones may lie in a pool that they share with others (`Buffer.poolSize`), and cost the collector little. */
-const giveBackBytesMin = 128 * 1024;
+/** Smaller ones cost the collector less than the call. */
+const giveBackBytesMin = 4096;
+/** What begins a buffer and is this large shares it with nobody: Node's pool (`Buffer.poolSize`) is smaller. */
+const unsharedBytesMin = 128 * 1024;
 
 /**
- * Gives the memory of a large buffer back at once; whoever looks at it afterwards finds it empty. Left to the collector, buffers of a megabyte each make it run all the time.
+ * Gives the memory of a buffer back at once; whoever looks at it afterwards finds it empty. Left to the collector, memory outside its heap makes it run all the time.
  *
- * *Bias* memory that is small, or only part of a larger buffer, stays.
+ * *Bias* memory that is small, or only part of a larger buffer (such as Node's pool), stays.
  */
 export function giveBack({ buffer, byteLength, byteOffset }: Uint8Array): void {
-  if (byteLength < giveBackBytesMin || byteOffset !== 0) return;
+  const isWhole = byteLength === buffer.byteLength && byteLength >= giveBackBytesMin;
+  if (!isWhole && (byteOffset !== 0 || byteLength < unsharedBytesMin)) return;
   if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 

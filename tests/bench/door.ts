@@ -11,6 +11,8 @@ import { createTenant, type PulseProcess, startPulse } from '../pulse-process.ts
 export interface Door {
   readonly pulse: PulseProcess;
   readonly key: string;
+  /** The senders' connections, kept from round to round as exporters keep theirs. */
+  readonly agent: Agent;
   /** Requests that were acknowledged so far. */
   acknowledged: number;
   /** Stops it, counts the records on its log and removes its data. *Errors* when the log does not hold what was acknowledged. */
@@ -37,8 +39,10 @@ export async function openDoor(options: { readonly durable: boolean }): Promise<
   const door: Door = {
     pulse,
     key,
+    agent: new Agent({ keepAlive: true }),
     acknowledged: 0,
     async close() {
+      door.agent.destroy();
       await pulse.stop();
       const log = createEmbeddedLog({ dir: join(dataDir, 'log'), clock: systemClock });
       await log.start();
@@ -92,7 +96,6 @@ export async function load(
   bodies: readonly Buffer[],
   options: { readonly senders: number; readonly ms: number; readonly pauseMs?: number },
 ): Promise<{ readonly latenciesMs: number[]; readonly seconds: number }> {
-  const agent = new Agent({ keepAlive: true, maxSockets: options.senders });
   const latenciesMs: number[] = [];
   const began = performance.now();
   const pause = () => new Promise((resolve) => setTimeout(resolve, (options.pauseMs ?? 0) * (0.5 + Math.random())));
@@ -101,7 +104,7 @@ export async function load(
     if (options.pauseMs !== undefined) await pause();
     for (let turn = number; performance.now() - began < options.ms; turn += options.senders) {
       const sent = performance.now();
-      const status = await post(door, agent, bodies[turn % bodies.length] ?? Buffer.alloc(0));
+      const status = await post(door, bodies[turn % bodies.length] ?? Buffer.alloc(0));
       if (status !== 200) throw new Error(`the door answered ${status}`);
       door.acknowledged += 1;
       latenciesMs.push(performance.now() - sent);
@@ -109,16 +112,15 @@ export async function load(
     }
   };
   await Promise.all(Array.from({ length: options.senders }, (_, number) => sender(number)));
-  agent.destroy();
   return { latenciesMs, seconds: (performance.now() - began) / 1000 };
 }
 
-function post(door: Door, agent: Agent, body: Buffer): Promise<number> {
+function post(door: Door, body: Buffer): Promise<number> {
   return new Promise((resolve, reject) => {
     const sending = request(
       `${door.pulse.otlpHttp}/v1/metrics`,
       {
-        agent,
+        agent: door.agent,
         method: 'POST',
         headers: {
           authorization: `Bearer ${door.key}`,

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { startFlags } from '../pulse-process.ts';
 import { ackLatency } from './ack-latency.ts';
 import { decode } from './decode.ts';
 import { durableAck } from './durable-ack.ts';
@@ -47,7 +48,7 @@ if (inChild) {
 async function inOwnProcess(name: string): Promise<readonly BenchResult[]> {
   const child = fork(import.meta.filename, [name], {
     env: { ...process.env, PULSE_BENCH_CHILD: '1' },
-    execArgv: ['--max-semi-space-size=16', '--v8-pool-size=1'],
+    execArgv: [...startFlags],
   });
   let results: readonly BenchResult[] | undefined;
   child.once('message', (message) => {
