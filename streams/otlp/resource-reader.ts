@@ -41,7 +41,8 @@ export function readScope(reader: WireReader, end: number, strings: StringCache)
 /** Reads an id of the length of `none`, a copy: the payload goes as soon as it is decoded. One of another length is no id. */
 export function readId(reader: WireReader, end: number, none: Uint8Array): Uint8Array {
   const limit = reader.limit(end);
-  const id = limit - reader.pos === none.length ? reader.slice(reader.pos, limit).slice() : none;
+  // Not `slice` again: that of a `Buffer` is a view.
+  const id = limit - reader.pos === none.length ? new Uint8Array(reader.slice(reader.pos, limit)) : none;
   reader.pos = limit;
   return id;
 }
