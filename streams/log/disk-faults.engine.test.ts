@@ -203,6 +203,20 @@ describe('disk faults', () => {
     await again.stop();
   });
 
+  it('a write in hand is no damage: whoever asks meanwhile is told that the disk is well', async () => {
+    const disk = faultyDisk();
+    const log = await startedLog(root.dir, { fs: disk.fs });
+    const told: string[][] = [];
+    disk.fail = () => {
+      told.push([...log.status().damaged]);
+      return null;
+    };
+    for (let index = 0; index < 3; index++) await put(log, `${index}`);
+    expect(told.length).toBeGreaterThanOrEqual(6);
+    expect(told.flat()).toEqual([]);
+    await log.stop();
+  });
+
   it('a consumer whose plans and commits fail at times handles every record in order and commits all', async () => {
     const disk = faultyDisk();
     const log = await startedLog(root.dir, { fs: disk.fs });

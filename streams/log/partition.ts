@@ -44,6 +44,8 @@ export class Partition {
   #unmarked: DurableMark | null = null;
   #marking: Promise<void> | null = null;
   #damage: Damage = 'none';
+  /** A group is being written: until that has ended, what is noted as damage only would be one. */
+  #writing = false;
   #next = 0;
   #repairTimer: NodeJS.Timeout | undefined;
 
@@ -68,7 +70,7 @@ export class Partition {
 
   /** False after a failed write or sync until the next append has repaired the file. */
   get healthy(): boolean {
-    return this.#damage === 'none';
+    return this.#damage === 'none' || this.#writing;
   }
 
   /** Opens the segments and verifies the last one. *Errors* `log.corrupt`. */
@@ -214,6 +216,7 @@ export class Partition {
     const first = this.#next;
     const placed = place(group, segment.size, first, this.#seed);
     try {
+      this.#writing = true;
       this.#damage = 'torn';
       await writeAll(file, placed.buffers, segment.size);
       this.#damage = 'unsynced';
@@ -223,6 +226,8 @@ export class Partition {
     } catch (error) {
       this.#environment.logger.error({ err: error, file: segment.path, damage: this.#damage }, 'log: write failed');
       throw unavailable(this.#damage === 'torn' ? 'writing failed' : 'syncing failed', error);
+    } finally {
+      this.#writing = false;
     }
     this.#damage = 'none';
     for (const [offset, position] of placed.positions) segment.index.note(offset, position);
