@@ -21,7 +21,7 @@ const senders = 4;
 /**
  * What a point costs as a fleet grows: CPU seconds of the server (all its threads) a point, requests of equal size, series known.
  *
- * *Shape* 10³ to 10⁶ active series: the slope of log(cost) over log(series); 1 to 1,000 tenants at the same number of requests and points: dearest ÷ cheapest. Beside them the most active parts that a
+ * *Shape* 10³ to 10⁶ active series: the slope of log(cost) over log(series); 1 to 1,000 tenants at the same total rate of equal requests: dearest ÷ cheapest. Beside them the most active parts that a
  * table had, and resident memory at the end of each step. Roll-ups are kept out (their cost is in [ingest]). Every step is counted by the API before its figure stands.
  */
 export async function scaling(): Promise<BenchResult[]> {
