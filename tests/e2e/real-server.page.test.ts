@@ -39,8 +39,14 @@ afterAll(async () => {
   expect(await pulse?.stop()).toBe(0);
 });
 
-/** Waits until both simulated tenants are measured and their drafts no longer rest on fees alone. */
+/** Waits until the history is sent and stored, both simulated tenants are measured and their drafts no longer rest on fees alone. */
 async function historyIsIn(): Promise<readonly FleetItem[]> {
+  await until(
+    async () => pulse.output(),
+    (lines) => lines.includes('history is complete'),
+    150,
+  );
+  await until(hoursToRollUp, (hours) => hours === 0, 60);
   const items = await until(
     async () => (await call<{ items?: FleetItem[] }>(pulse, '/api/v1/analytics/fleet')).body.items ?? [],
     (rows) => rows.filter((row) => row.customers !== null && row.attainment !== null).length === 2,
@@ -55,6 +61,14 @@ async function historyIsIn(): Promise<readonly FleetItem[]> {
     );
   }
   return simulated;
+}
+
+/** The backlog of the roll-ups, once the log is taken. */
+async function hoursToRollUp(): Promise<number> {
+  const text = await (await fetch(`${pulse.http}/metrics`)).text();
+  const figures = [...text.matchAll(/^(?:pulse_log_consumer_lag_records\{.*\}|pulse_roll_up_waiting_hours) (\d+)$/gm)];
+  if (figures.length < 2) throw new Error('the backlog is not measured');
+  return figures.reduce((sum, [, value]) => sum + Number(value), 0);
 }
 
 async function invoiceOf(tenant: string, token?: string): Promise<InvoiceItem> {
