@@ -44,8 +44,6 @@ export class Partition {
   #unmarked: DurableMark | null = null;
   #marking: Promise<void> | null = null;
   #damage: Damage = 'none';
-  /** A group is being written: until that has ended, what is noted as damage only would be one. */
-  #writing = false;
   #next = 0;
   #repairTimer: NodeJS.Timeout | undefined;
 
@@ -70,7 +68,7 @@ export class Partition {
 
   /** False after a failed write or sync until the next append has repaired the file. */
   get healthy(): boolean {
-    return this.#damage === 'none' || this.#writing;
+    return this.#damage === 'none';
   }
 
   /** Opens the segments and verifies the last one. *Errors* `log.corrupt`. */
@@ -215,21 +213,19 @@ export class Partition {
     invariant(file !== null, 'an open partition has a file');
     const first = this.#next;
     const placed = place(group, segment.size, first, this.#seed);
+    // What a failure would leave: no damage while the write is only in hand.
+    let risk: Damage = 'torn';
     try {
-      this.#writing = true;
-      this.#damage = 'torn';
       await writeAll(file, placed.buffers, segment.size);
-      this.#damage = 'unsynced';
+      risk = 'unsynced';
       const started = performance.now();
       await file.datasync();
       this.#environment.observer.synced((performance.now() - started) / 1000);
     } catch (error) {
-      this.#environment.logger.error({ err: error, file: segment.path, damage: this.#damage }, 'log: write failed');
-      throw unavailable(this.#damage === 'torn' ? 'writing failed' : 'syncing failed', error);
-    } finally {
-      this.#writing = false;
+      this.#damage = risk;
+      this.#environment.logger.error({ err: error, file: segment.path, damage: risk }, 'log: write failed');
+      throw unavailable(risk === 'torn' ? 'writing failed' : 'syncing failed', error);
     }
-    this.#damage = 'none';
     for (const [offset, position] of placed.positions) segment.index.note(offset, position);
     const bytes = placed.end - segment.size;
     segment.size = placed.end;

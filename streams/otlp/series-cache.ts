@@ -72,6 +72,7 @@ export class CachedSeries implements SeriesEntry {
     );
   }
 
+  /** Notes the key that it was put under last, for {@link isUnder}. */
   noteKey(key: ByteHash, generation: number): void {
     this.#raw1 = key.h1;
     this.#raw2 = key.h2;
