@@ -133,6 +133,16 @@ export async function createTenant(
   return body.apiKey;
 }
 
+/** A metric of `/metrics`, summed over its labels. *Errors* when there is none of that name. */
+export async function metricSum(pulse: PulseProcess, metric: string): Promise<number> {
+  const text = await (await fetch(`${pulse.http}/metrics`)).text();
+  const values = [...text.matchAll(new RegExp(`^${metric}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].map(([, value]) =>
+    Number(value),
+  );
+  if (values.length === 0) throw new Error(`/metrics has no ${metric}`);
+  return values.reduce((total, value) => total + value, 0);
+}
+
 /** Asks until the answer satisfies, or fails with the last answer after `seconds`. */
 export async function until<T>(ask: () => Promise<T>, satisfied: (answer: T) => boolean, seconds = 30): Promise<T> {
   const deadline = Date.now() + seconds * 1000;

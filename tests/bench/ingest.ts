@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { call, createTenant, type PulseProcess, startPulse, until } from '../pulse-process.ts';
+import { call, createTenant, metricSum, type PulseProcess, startPulse, until } from '../pulse-process.ts';
 import { type BenchRequest, buildDataset, shape, totalPoints } from './dataset.ts';
 import { startEngine } from './engine.ts';
 import { type BenchResult, summarise } from './results.ts';
@@ -58,7 +58,7 @@ async function ingestOnce(
     const started = performance.now();
     await sendAll(pulse, keys, requests);
     await until(
-      () => lagOf(pulse, 'pulse_log_consumer_lag_records'),
+      () => metricSum(pulse, 'pulse_log_consumer_lag_records'),
       (lag) => lag === 0,
       300,
     );
@@ -89,7 +89,7 @@ async function warmUp(pulse: PulseProcess, requests: readonly BenchRequest[]): P
   const some = requests.slice(0, warmUpRequests).map(({ body }) => ({ tenant: 0, body }));
   await sendAll(pulse, [key], some);
   await until(
-    () => lagOf(pulse, 'pulse_log_consumer_lag_records'),
+    () => metricSum(pulse, 'pulse_log_consumer_lag_records'),
     (lag) => lag === 0,
     300,
   );
@@ -127,15 +127,6 @@ async function send(pulse: PulseProcess, key: string, body: Buffer): Promise<voi
     if (![429, 503].includes(status)) throw new Error(`the request was answered ${status}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-async function lagOf(pulse: PulseProcess, metric: string): Promise<number> {
-  const text = await (await fetch(`${pulse.http}/metrics`)).text();
-  const values = [...text.matchAll(new RegExp(`^${metric}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))].map(([, value]) =>
-    Number(value),
-  );
-  if (values.length === 0) throw new Error(`/metrics has no ${metric}`);
-  return values.reduce((total, value) => total + value, 0);
 }
 
 async function countAll(pulse: PulseProcess, keys: readonly string[]): Promise<number> {

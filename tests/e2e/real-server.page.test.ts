@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { call, type PulseProcess, startPulse, until } from '../pulse-process.ts';
+import { call, metricSum, type PulseProcess, startPulse, until } from '../pulse-process.ts';
 import { launchChromium } from './chromium.ts';
 
 interface FleetItem {
@@ -46,7 +46,7 @@ async function historyIsIn(): Promise<readonly FleetItem[]> {
     (lines) => lines.includes('history is complete'),
     150,
   );
-  await until(hoursToRollUp, (hours) => hours === 0, 60);
+  await until(backlog, (left) => left === 0, 60);
   const items = await until(
     async () => (await call<{ items?: FleetItem[] }>(pulse, '/api/v1/analytics/fleet')).body.items ?? [],
     (rows) => rows.filter((row) => row.customers !== null && row.attainment !== null).length === 2,
@@ -63,13 +63,9 @@ async function historyIsIn(): Promise<readonly FleetItem[]> {
   return simulated;
 }
 
-/** The backlog of the roll-ups, once the log is taken. */
-async function hoursToRollUp(): Promise<number> {
-  const text = await (await fetch(`${pulse.http}/metrics`)).text();
-  const figures = [...text.matchAll(/^(?:pulse_log_consumer_lag_records\{.*\}|pulse_roll_up_waiting_hours) (\d+)$/gm)];
-  if (figures.length < 2) throw new Error('the backlog is not measured');
-  return figures.reduce((sum, [, value]) => sum + Number(value), 0);
-}
+/** Records and hours that are not in the roll-ups yet. */
+const backlog = async () =>
+  (await metricSum(pulse, 'pulse_log_consumer_lag_records')) + (await metricSum(pulse, 'pulse_roll_up_waiting_hours'));
 
 async function invoiceOf(tenant: string, token?: string): Promise<InvoiceItem> {
   const path = `/api/v1/billing/invoices?tenant=${tenant}`;
