@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { modules as analyticsModules } from 'analytics/module';
 import { modules as billingModules } from 'billing-rater/module';
@@ -11,6 +12,7 @@ import { modules as controlModules } from 'streams/control';
 import { logModule } from 'streams/log';
 import {
   checkTransport,
+  configSchemas,
   createLogger,
   createModules,
   type HttpProcess,
@@ -22,6 +24,7 @@ import {
   parseSections,
   readConfig,
   ServerConfig,
+  type Services,
   selectModules,
   startTracing,
   systemClock,
@@ -31,26 +34,39 @@ import { modules as storeModules } from 'streams/store';
 import { buildPortal } from 'web/build';
 import packageJson from './package.json' with { type: 'json' };
 
-/** Aliases of `--target`. */
+/** Routes of the API, each module by itself; the jobs behind them stand in targets of their own. */
+const api = [
+  'access-api',
+  'control-api',
+  'ingest-api',
+  'dead-letters',
+  'analytics-api',
+  'billing-api',
+  'orchestrator-api',
+  'gateway',
+];
+/** Every target has the gateway: health, readiness and metrics of the process. */
 const targets: Targets = {
   all: [
-    'access-api',
-    'control-api',
     'ingest',
-    'ingest-api',
-    'dead-letters',
     'telemetry-consumer',
+    'roll-ups',
     'analytics',
     'billing',
     'orchestrator',
+    ...api,
     'web',
-    'gateway',
     'agent',
     'demo',
   ],
   ingest: ['ingest', 'gateway'],
-  streams: ['telemetry-consumer', 'gateway'],
-  api: ['access-api', 'control-api', 'ingest-api', 'analytics', 'billing', 'orchestrator', 'gateway'],
+  streams: ['telemetry-consumer', 'roll-ups', 'gateway'],
+  store: ['store', 'gateway'],
+  analytics: ['analytics', 'gateway'],
+  billing: ['billing', 'gateway'],
+  orchestrator: ['orchestrator', 'gateway'],
+  api,
+  web: ['web', 'gateway'],
 };
 
 const usage = `DotMac Pulse ${packageJson.version}
@@ -65,25 +81,36 @@ npm start -- [options]
   --list-modules     print modules, what they require, and the aliases, exit
 
 Environment: PULSE_HTTP_PORT (8000), PULSE_OTLP_HTTP_PORT (4318), PULSE_OTLP_GRPC_PORT (4317), PULSE_HOST (127.0.0.1), PULSE_LOG_LEVEL (info), PULSE_DEMO_DAYS (100),
-PULSE_DEMO_TENANTS (12), PULSE_AGENT (on: measure this machine), PULSE_POSTGRES_URL, PULSE_TLS_CERT, PULSE_TLS_KEY,
+PULSE_DEMO_TENANTS (12), PULSE_AGENT (on: measure this machine), PULSE_POSTGRES_URL, PULSE_OPERATOR_TOKEN (one for all processes), PULSE_TLS_CERT, PULSE_TLS_KEY,
 PULSE_CORS_ORIGINS (web pages that may send OTLP/HTTP); port 0 picks a free one.
 `;
 
+/** In the order in which they start, as far as requirements leave it open: the gateway after everything that it serves. */
 function definitions(host: HttpProcess): ModuleDefinition[] {
   const portalDir = join(import.meta.dirname, 'web/dist');
+  const { http, gateway } = httpModules(host);
   return [
     logModule,
     ...storeModules,
     ...controlModules,
     ...accessModules,
-    ...httpModules(host),
+    http,
     ...ingestModules,
     ...analyticsModules,
     ...billingModules,
     ...orchestratorModules,
     pageModule({ dir: portalDir, build: () => buildPortal({ outDir: portalDir }) }),
+    gateway,
     ...collectorModules,
   ];
+}
+
+/** What a person does next: the line after the ready line. */
+function invitation({ http, otlpHttp, otlpGrpc }: Services['addresses'], dataDir: string): string {
+  const file = join(dataDir, 'operator.token');
+  const open = `open ${http} and sign in with the operator token${existsSync(file) ? ` in ${file}` : ''}`;
+  if (otlpHttp === null) return open;
+  return `${open}; OTLP goes to ${otlpHttp}${otlpGrpc === null ? '' : ` or, by gRPC, ${otlpGrpc}`}`;
 }
 
 async function main(): Promise<void> {
@@ -102,9 +129,7 @@ async function main(): Promise<void> {
     onListening: (addresses) => {
       const dataDir = resolve(server.dataDir);
       process.stdout.write(`ready ${JSON.stringify({ ...addresses, dataDir })}\n`);
-      process.stdout.write(
-        `open ${addresses.http} and sign in with the token in ${join(dataDir, 'operator.token')}; OTLP goes to ${addresses.otlpHttp}${addresses.otlpGrpc === null ? '' : ` or, by gRPC, ${addresses.otlpGrpc}`}\n`,
-      );
+      process.stdout.write(`${invitation(addresses, dataDir)}\n`);
     },
   };
   const all = definitions(host);
@@ -112,8 +137,7 @@ async function main(): Promise<void> {
     process.stdout.write(describeModules(all));
     return;
   }
-  const schemas = Object.fromEntries(all.map(({ name, config }) => [name, config]));
-  const configs = parseSections(sections, { server: ServerConfig, ...schemas });
+  const configs = parseSections(sections, { server: ServerConfig, ...configSchemas(all) });
   server = configs['server'] as ServerConfig;
   checkTransport(server);
   const selected = selectModules(all, targets, server.target);
@@ -175,7 +199,7 @@ function describeModules(all: readonly ModuleDefinition[]): string {
     const after = requires.length > 0 ? ` (requires ${requires.join(', ')})` : '';
     return `${name.padEnd(20)} ${description}${after}`;
   });
-  const aliases = Object.entries(targets).map(([alias, names]) => `--target=${alias.padEnd(11)} ${names.join(', ')}`);
+  const aliases = Object.entries(targets).map(([alias, names]) => `--target=${alias.padEnd(12)} ${names.join(', ')}`);
   return `${[...lines, '', ...aliases].join('\n')}\n`;
 }
 

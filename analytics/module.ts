@@ -120,19 +120,14 @@ function slaLoop(config: z.infer<typeof Config>, services: Services): Pick<Runni
   };
 }
 
-/** Modules of this folder: telemetry read back, service levels, forecasts, the fleet overview and scaling proposals. */
+/** Modules of this folder: telemetry read back, service levels, forecasts and the fleet overview over HTTP, and the jobs behind them. */
 export const modules: readonly ModuleDefinition[] = [
   defineModule({
     name: 'analytics',
-    description: 'reads telemetry back, service levels, forecasts, fleet overview, scaling proposals',
-    requires: ['store', 'log', 'access', 'http'],
+    description: 'jobs: service levels of touched hours, scaling proposals',
+    requires: ['store', 'log', 'access'],
     config: Config,
     create(config, services) {
-      const deps = { store: services.store, tenants: services.tenants, clock: services.clock };
-      services.http.register(telemetryRoutes(deps));
-      services.http.register(slaRoutes(deps));
-      services.http.register(forecastRoutes(deps));
-      services.http.register(fleetRoutes(deps));
       const loops = [slaLoop(config, services), scalingLoop(config, services)];
       return {
         async start() {
@@ -143,6 +138,20 @@ export const modules: readonly ModuleDefinition[] = [
           await Promise.all(loops.map((loop) => loop.stop()));
         },
       };
+    },
+  }),
+  defineModule({
+    name: 'analytics-api',
+    description: 'telemetry read back, service levels, forecasts, fleet overview, over HTTP',
+    requires: ['store', 'access', 'http'],
+    config: z.strictObject({}),
+    create(_config, services) {
+      const deps = { store: services.store, tenants: services.tenants, clock: services.clock };
+      services.http.register(telemetryRoutes(deps));
+      services.http.register(slaRoutes(deps));
+      services.http.register(forecastRoutes(deps));
+      services.http.register(fleetRoutes(deps));
+      return { async start() {}, ready: () => ({ ready: true }) as const, async stop() {} };
     },
   }),
 ];

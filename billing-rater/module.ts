@@ -28,12 +28,49 @@ const BillingConfig = z
 export const modules: readonly ModuleDefinition[] = [
   defineModule({
     name: 'billing',
-    description: 'Usage facts, rate cards, draft invoices with evidence, reconciliation',
-    requires: ['log', 'store', 'control', 'access', 'http', 'telemetry-consumer'],
+    description: 'jobs: usage facts of touched hours; adds the sample rate cards',
+    requires: ['log', 'store', 'control'],
     config: BillingConfig,
     create(config, services) {
-      const { clock, control, http, log, store, tenants } = services;
+      const { clock, control, log, store } = services;
       const logger = services.logger.child({ module: 'billing' });
+      const meteringStore = createClickHouseMeteringStore(store);
+      const metering = createMeteringLoop({
+        intervalMs: config.meteringIntervalSeconds * 1000,
+        run: () =>
+          runMetering({
+            store: meteringStore,
+            storedPositions: () => log.committed('telemetry', storeGroup),
+            now: () => clock.now(),
+            chunkHours: config.meteringChunkHours,
+            onRefused: (hour, code) => logger.error({ ...hour, code }, 'the facts of an hour cannot be computed'),
+          }),
+        onError: (error) => logger.error({ err: error }, 'a metering run failed; it is tried again'),
+      });
+      let started = false;
+      return {
+        async start() {
+          const added = await createRateCardStore(control).seed({ id: 'system:billing', correlationId: 'start' });
+          if (added > 0) logger.info({ cards: added }, 'the sample rate cards were added');
+          metering.start();
+          started = true;
+        },
+        ready() {
+          const failure = metering.failure();
+          if (failure !== null) return { ready: false, reason: `the last metering run failed: ${failure}` };
+          return started ? { ready: true } : { ready: false, reason: 'billing has not started' };
+        },
+        stop: () => metering.stop(),
+      };
+    },
+  }),
+  defineModule({
+    name: 'billing-api',
+    description: 'usage, rate cards, draft invoices with evidence, reconciliation, over HTTP',
+    requires: ['log', 'store', 'control', 'access', 'http'],
+    config: z.strictObject({}),
+    create(_config, services) {
+      const { clock, control, http, log, store, tenants } = services;
       const now = () => clock.now();
       const storedPositions = () => log.committed('telemetry', storeGroup);
       const rateCards = createRateCardStore(control);
@@ -48,35 +85,7 @@ export const modules: readonly ModuleDefinition[] = [
       http.register(qualityRoutes({ quality: createClickHouseQualityReader(store), now }));
       http.register(rateCardRoutes({ rateCards }));
       http.register(reconciliationRoutes({ tenants, ledger: createStoreLedger({ store, storedPositions }), now }));
-
-      const meteringStore = createClickHouseMeteringStore(store);
-      const metering = createMeteringLoop({
-        intervalMs: config.meteringIntervalSeconds * 1000,
-        run: () =>
-          runMetering({
-            store: meteringStore,
-            storedPositions,
-            now,
-            chunkHours: config.meteringChunkHours,
-            onRefused: (hour, code) => logger.error({ ...hour, code }, 'the facts of an hour cannot be computed'),
-          }),
-        onError: (error) => logger.error({ err: error }, 'a metering run failed; it is tried again'),
-      });
-      let started = false;
-      return {
-        async start() {
-          const added = await rateCards.seed({ id: 'system:billing', correlationId: 'start' });
-          if (added > 0) logger.info({ cards: added }, 'the sample rate cards were added');
-          metering.start();
-          started = true;
-        },
-        ready() {
-          const failure = metering.failure();
-          if (failure !== null) return { ready: false, reason: `the last metering run failed: ${failure}` };
-          return started ? { ready: true } : { ready: false, reason: 'billing has not started' };
-        },
-        stop: () => metering.stop(),
-      };
+      return { async start() {}, ready: () => ({ ready: true }) as const, async stop() {} };
     },
   }),
 ];

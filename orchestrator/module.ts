@@ -15,20 +15,24 @@ const Config = z.object({
   expirySweepSeconds: z.coerce.number().int().positive().default(60),
 });
 
-function create(config: z.infer<typeof Config>, services: Services): RunningModule {
-  const { control, tenants, clock, logger, log } = services;
-  const now = () => clock.now();
-  const ledger = createDecisionLedger({
+/** The decision ledger with the gates of this configuration; jobs and routes share one kind. */
+function ledgerOf(config: z.infer<typeof Config>, services: Services) {
+  const { control, tenants, clock } = services;
+  return createDecisionLedger({
     control,
     tenantById: (id) => tenants.byId(id),
-    now,
+    now: () => clock.now(),
     policy: {
       ...defaultGatePolicy,
       freshnessSeconds: config.freshnessSeconds,
       coolDownSeconds: config.coolDownSeconds,
     },
   });
-  const registry = createTenantRegistry({ control, now, refresh: () => tenants.refresh() });
+}
+
+function createJobs(config: z.infer<typeof Config>, services: Services): RunningModule {
+  const { tenants, logger, log } = services;
+  const ledger = ledgerOf(config, services);
   const consumer = createDecisionConsumer({
     log,
     ledger,
@@ -40,10 +44,6 @@ function create(config: z.infer<typeof Config>, services: Services): RunningModu
     help: 'Open decisions that nobody resolved in time',
     registers: [services.metrics],
   });
-  services.http.register(tenantRoutes(registry));
-  services.http.register(decisionRoutes(ledger));
-  services.http.register(deploymentRoutes);
-
   let sweep: NodeJS.Timeout | undefined;
   let sweeping: Promise<void> = Promise.resolve();
   const expire = async () => {
@@ -73,9 +73,25 @@ function create(config: z.infer<typeof Config>, services: Services): RunningModu
 export const modules: readonly ModuleDefinition[] = [
   defineModule({
     name: 'orchestrator',
-    description: 'tenants, decisions with their gates, and Kubernetes plans',
-    requires: ['log', 'control', 'access', 'http'],
+    description: 'jobs: decisions from the log through their gates, expiry of open ones',
+    requires: ['log', 'control', 'access'],
     config: Config,
-    create,
+    create: createJobs,
+  }),
+  defineModule({
+    name: 'orchestrator-api',
+    description: 'tenants, decisions and Kubernetes plans over HTTP',
+    requires: ['control', 'access', 'http'],
+    // A decision is approved by the gates that it was judged by.
+    section: 'orchestrator',
+    config: Config,
+    create(config, services) {
+      const { control, clock, http, tenants } = services;
+      const registry = createTenantRegistry({ control, now: () => clock.now(), refresh: () => tenants.refresh() });
+      http.register(tenantRoutes(registry));
+      http.register(decisionRoutes(ledgerOf(config, services)));
+      http.register(deploymentRoutes);
+      return { async start() {}, ready: () => ({ ready: true }) as const, async stop() {} };
+    },
   }),
 ];

@@ -10,6 +10,7 @@ import { modules as controlModules } from 'streams/control';
 import { copyEmptyControl } from 'streams/control/test-cluster';
 import { logModule } from 'streams/log';
 import {
+  configSchemas,
   createModules,
   defineModule,
   httpModules,
@@ -41,12 +42,9 @@ beforeAll(async () => {
     },
   });
   const process = { version: 'test', server: () => server, readiness: () => [], onListening() {} };
-  const definitions = [logModule, ...controlModules, ...accessModules, ...httpModules(process), ...modules, observer];
-  const selected = selectModules(definitions, {}, 'control-api,orchestrator,observer');
-  const configs = parseSections(
-    { orchestrator: { expirySweepSeconds: 1 } },
-    Object.fromEntries(selected.map(({ name, config }) => [name, config])),
-  );
+  const definitions = [logModule, ...controlModules, ...accessModules, httpModules(process).http, ...modules, observer];
+  const selected = selectModules(definitions, {}, 'control-api,orchestrator,orchestrator-api,observer');
+  const configs = parseSections({ orchestrator: { expirySweepSeconds: 1 } }, configSchemas(selected));
   const logger = pino({ level: 'silent' });
   const set = createModules(selected, configs, {
     ...{ logger, dataDir: dir, clock: { now: () => now }, metrics: new Registry() },

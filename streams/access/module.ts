@@ -1,25 +1,35 @@
 import { z } from 'zod';
+import { Secret } from '../runtime/config.ts';
 import { defineModule, type ModuleDefinition, type RunningModule, type Services } from '../runtime/module.ts';
 import { type ControlAccess, createControlAccess } from './control-access.ts';
 import { accessRoutes } from './http.ts';
 import { createLimitsDirectory } from './limits-directory.ts';
 import { limitsRoutes } from './limits-http.ts';
 import { createLimitsStore } from './limits-store.ts';
-import { openOperatorToken } from './operator-token.ts';
+import { openOperatorToken, operatorTokenPattern } from './operator-token.ts';
 import { createTenantDirectory } from './tenant-directory.ts';
 
 const refreshMs = 5_000;
+
+const AccessConfig = z.strictObject({
+  /** The same in every process of a cluster; without it the data directory has one of its own. */
+  operatorToken: z
+    .string()
+    .regex(operatorTokenPattern, 'op_ and 43 letters, digits, "-" or "_"')
+    .transform((value) => new Secret(value))
+    .optional(),
+});
 
 /** Who may call: operator token, tenant keys, tenants in memory. Its routes stand in module `access-api`, because the HTTP applications need access first. */
 export const accessModule: ModuleDefinition = defineModule({
   name: 'access',
   description: 'credentials, roles, the directory of tenants and their limits',
   requires: ['control'],
-  config: z.object({}),
-  create: (_config, services) => createAccess(services),
+  config: AccessConfig,
+  create: createAccess,
 });
 
-function createAccess(services: Services): RunningModule {
+function createAccess(config: z.infer<typeof AccessConfig>, services: Services): RunningModule {
   const { control, clock, logger, dataDir } = services;
   const access = createControlAccess({ control, clock });
   const tenants = createTenantDirectory(control);
@@ -31,7 +41,9 @@ function createAccess(services: Services): RunningModule {
   return {
     provides: { access, tenants, limits },
     async start() {
-      const { token, path, created } = openOperatorToken(dataDir);
+      const given = config.operatorToken?.reveal();
+      const { token, path, created } =
+        given === undefined ? openOperatorToken(dataDir) : { token: given, path: '', created: false };
       access.setOperatorToken(token);
       if (created) logger.info({ path }, 'operator token created; the command line reads it from there');
       await Promise.all([tenants.refresh(), limits.refresh()]);

@@ -3,7 +3,8 @@ import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, statSync, writ
 import { join } from 'node:path';
 import { AppError } from '../contract/index.ts';
 
-const tokenPattern = /^op_[A-Za-z0-9_-]{43}$/;
+/** What an operator token looks like. */
+export const operatorTokenPattern = /^op_[A-Za-z0-9_-]{43}$/;
 
 /**
  * Reads `DATA_DIR/operator.token`, creating it (mode 0600, random, flushed) at the first start.
@@ -19,7 +20,7 @@ export function openOperatorToken(dataDir: string): {
   const created = createOnce(path);
   if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
   const token = readFileSync(path, 'utf8').trim();
-  if (!tokenPattern.test(token)) {
+  if (!operatorTokenPattern.test(token)) {
     throw new AppError(
       'access.operator_token_invalid',
       `${path} holds no operator token; delete it to have a new one made`,

@@ -83,6 +83,7 @@ export const environmentNames: Readonly<Record<string, readonly [string, string]
   PULSE_TLS: ['server', 'tls'],
   PULSE_LOG_LEVEL: ['server', 'logLevel'],
   PULSE_TARGET: ['server', 'target'],
+  PULSE_OPERATOR_TOKEN: ['access', 'operatorToken'],
   PULSE_POSTGRES_URL: ['control', 'postgresUrl'],
   PULSE_DEMO: ['demo', 'enabled'],
   PULSE_DEMO_DAYS: ['demo', 'days'],

@@ -19,25 +19,28 @@ export interface HttpProcess {
 }
 
 /** Module `http` makes both applications and the process's own routes; module `gateway` listens once everything before it has started. */
-export function httpModules(process: HttpProcess): ModuleDefinition[] {
+export function httpModules(process: HttpProcess): {
+  readonly http: ModuleDefinition;
+  readonly gateway: ModuleDefinition;
+} {
   // Both modules share it: made with the applications, watched while they listen.
   const transport: { tls: TlsFiles | null } = { tls: null };
-  return [
-    defineModule({
+  return {
+    http: defineModule({
       name: 'http',
       description: 'API and OTLP/HTTP applications: access checks, errors, OpenAPI, health and metrics',
       requires: ['access'],
       config: z.object({}),
       create: (_config, services) => createHttp(process, services, transport),
     }),
-    defineModule({
+    gateway: defineModule({
       name: 'gateway',
       description: 'listens on the HTTP and gRPC ports after every other module has started, and closes them first',
       requires: ['http'],
       config: z.object({}),
       create: (_config, services) => createGateway(process, services, transport),
     }),
-  ];
+  };
 }
 
 function createHttp(process: HttpProcess, services: Services, transport: { tls: TlsFiles | null }) {
@@ -131,12 +134,15 @@ function createGateway(process: HttpProcess, services: Services, transport: { re
   return {
     async start() {
       await services.http.ready();
-      services.addresses.otlpHttp = await listen(
-        services.otlpHttp,
-        server.host,
-        server.otlpHttpPort,
-        'PULSE_OTLP_HTTP_PORT',
-      );
+      await services.otlpHttp.ready();
+      // A process without the door needs no second port.
+      if (services.otlpHttp.hasRoute({ method: 'POST', url: '/v1/metrics' }))
+        services.addresses.otlpHttp = await listen(
+          services.otlpHttp,
+          server.host,
+          server.otlpHttpPort,
+          'PULSE_OTLP_HTTP_PORT',
+        );
       for (const listener of services.listeners) {
         services.addresses[listener.address] = await listener.listen({
           host: server.host,

@@ -14,7 +14,14 @@ export { openDataDirectory } from './data-directory.ts';
 export { type HttpProcess, httpModules } from './http-module.ts';
 export { answerError, answeredCode, createApp, listen, listenError } from './http-server.ts';
 export { createLogger } from './logger.ts';
-export { createModules, type ModuleSet, type ModuleState, selectModules, type Targets } from './manager.ts';
+export {
+  configSchemas,
+  createModules,
+  type ModuleSet,
+  type ModuleState,
+  selectModules,
+  type Targets,
+} from './manager.ts';
 export {
   type Addresses,
   defineModule,

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { z } from 'zod';
 import { AppError, invariant } from '../contract/index.ts';
 import type { ModuleDefinition, Readiness, RunningModule, Services } from './module.ts';
 
@@ -6,7 +7,7 @@ import type { ModuleDefinition, Readiness, RunningModule, Services } from './mod
 export type Targets = Readonly<Record<string, readonly string[]>>;
 
 /**
- * The modules that a target list needs, each after the modules it requires.
+ * The modules that a target list needs, each after the modules it requires, otherwise in the order of the definitions: the order of the list means nothing.
  *
  * *Errors* `config.invalid` for a target that is neither an alias nor a module; an unknown or circular requirement is a programmer error.
  */
@@ -27,15 +28,22 @@ export function selectModules(
     for (const required of definition.requires) visit(required, name);
     sorted.push(definition);
   };
-  for (const wanted of target.split(',').map((part) => part.trim())) {
-    const names = targets[wanted] ?? (byName.has(wanted) ? [wanted] : undefined);
+  const wanted = new Set<string>();
+  for (const part of target.split(',').map((one) => one.trim())) {
+    const names = targets[part] ?? (byName.has(part) ? [part] : undefined);
     if (names === undefined) {
       const known = [...Object.keys(targets), ...byName.keys()].join(', ');
-      throw new AppError('config.invalid', `unknown target "${wanted}"; known: ${known}`, { field: 'server.target' });
+      throw new AppError('config.invalid', `unknown target "${part}"; known: ${known}`, { field: 'server.target' });
     }
-    for (const name of names) visit(name, wanted);
+    for (const name of names) wanted.add(name);
   }
+  for (const { name } of definitions) if (wanted.has(name)) visit(name, 'the target');
   return sorted;
+}
+
+/** The schema of each section of the configuration, by the section's name. */
+export function configSchemas(definitions: readonly ModuleDefinition[]): Record<string, z.ZodType> {
+  return Object.fromEntries(definitions.map(({ name, section = name, config }) => [section, config]));
 }
 
 export interface ModuleState {
@@ -64,7 +72,7 @@ export function createModules(
   const running: { name: string; module: RunningModule; started: boolean }[] = [];
   for (const definition of definitions) {
     const services = serviceView(provided, definition.name);
-    const module = definition.create(configs[definition.name], services);
+    const module = definition.create(configs[definition.section ?? definition.name], services);
     Object.assign(provided, module.provides ?? {});
     running.push({ name: definition.name, module, started: false });
   }

@@ -72,12 +72,14 @@ export interface RunningModule {
 /**
  * A module as data. The manager sorts by `requires`, creates all (no I/O), starts forward and stops in reverse.
  *
- * *Shape* `config` parses the section of the configuration that carries the module's name.
+ * *Shape* `config` parses the section of the configuration that carries the module's name (or `section`).
  */
 export interface ModuleDefinition<Config = unknown> {
   readonly name: string;
   readonly description: string;
   readonly requires: readonly string[];
+  /** Section of the configuration, when it is not the module's own name: jobs and routes of one folder may share one. */
+  readonly section?: string;
   readonly config: z.ZodType<Config>;
   create(config: Config, services: Services): RunningModule;
 }

@@ -1,7 +1,7 @@
 export { type ChdbStoreOptions, createChdbStore } from './chdb-store.ts';
 export { defineQuery, noParams, placeholders } from './define-query.ts';
 export { type LedgerRow, readLedger } from './ledger.ts';
-export { modules, storeModule, telemetryConsumerModule } from './module.ts';
+export { modules } from './module.ts';
 export { encodeNativeBlock, scaledDecimal } from './native-block.ts';
 export type { Block, Column, ColumnType, Query, QueryOptions, Store } from './port.ts';
 export { createRollUpJob, type RollUpJob, type RollUpJobOptions } from './roll-up-job.ts';

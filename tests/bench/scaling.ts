@@ -101,7 +101,7 @@ async function measure(
   const dir = mkdtempSync(join(tmpdir(), 'pulse-bench-scaling-'));
   const config = join(dir, 'pulse.yaml');
   // Room for a million live series, and no roll-ups within the run.
-  writeFileSync(config, 'telemetry-consumer:\n  maxSeries: 2500000\n  rollUpIntervalMs: 600000\n');
+  writeFileSync(config, 'telemetry-consumer:\n  maxSeries: 2500000\nroll-ups:\n  intervalMs: 600000\n');
   const pulse = await startPulse({ args: [`--config=${config}`] });
   const steps: Step[] = [];
   let parts = 0;

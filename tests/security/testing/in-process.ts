@@ -13,6 +13,7 @@ import { modules as controlModules } from 'streams/control';
 import { copyEmptyControl } from 'streams/control/test-cluster';
 import { logModule } from 'streams/log';
 import {
+  configSchemas,
   createModules,
   defineModule,
   httpModules,
@@ -71,7 +72,7 @@ export async function startInProcess(
     ...storeModules,
     ...controlModules,
     ...accessModules.map((definition) => (definition.name === 'access' ? withPartner(definition) : definition)),
-    ...httpModules({ version: 'test', server: () => server, readiness: () => [], onListening() {} }),
+    ...Object.values(httpModules({ version: 'test', server: () => server, readiness: () => [], onListening() {} })),
     ...ingestModules,
     ...analyticsModules,
     ...billingModules,
@@ -94,7 +95,7 @@ export async function startInProcess(
   const wanted = options.only ?? definitions.map(({ name }) => name).filter((name) => !off.has(name));
   const target = [...wanted, observer.name].join(',');
   const selected = selectModules([...definitions, observer], {}, target);
-  const configs = parseSections({}, Object.fromEntries(selected.map(({ name, config }) => [name, config])));
+  const configs = parseSections({}, configSchemas(selected));
   const set = createModules(selected, configs, {
     logger: pino({ level: 'silent' }),
     dataDir: dir,
