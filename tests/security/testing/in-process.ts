@@ -67,17 +67,24 @@ export async function startInProcess(
   await copyEmptyControl(join(dir, 'control'));
   let seen: Services | undefined;
   const server = ServerConfig.parse({ httpPort: 0, otlpHttpPort: 0, otlpGrpcPort: 0, dataDir: dir });
+  const { http, gateway } = httpModules({
+    version: 'test',
+    server: () => server,
+    readiness: () => [],
+    onListening() {},
+  });
   const definitions: ModuleDefinition[] = [
     logModule,
     ...storeModules,
     ...controlModules,
     ...accessModules.map((definition) => (definition.name === 'access' ? withPartner(definition) : definition)),
-    ...Object.values(httpModules({ version: 'test', server: () => server, readiness: () => [], onListening() {} })),
+    http,
     ...ingestModules,
     ...analyticsModules,
     ...billingModules,
     ...orchestratorModules,
     pageModule({ dir: join(dir, 'portal'), build: async () => ({ built: false }) }),
+    gateway,
     ...collectorModules,
   ];
   const observer = defineModule({
