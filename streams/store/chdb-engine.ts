@@ -11,9 +11,13 @@ export interface EngineConnection {
 }
 
 export interface ChdbEngine {
-  readonly connections: readonly EngineConnection[];
+  /** Opens connections whose statements run in `database`. *Shape* whoever opens them closes them before the engine. */
+  connect(count: number, database: string): Promise<EngineConnection[]>;
   close(): Promise<void>;
 }
+
+/** The database that is there from the start. */
+export const defaultDatabase = 'default';
 
 /**
  * Pools of an engine that shares two cores with everything else. Four merge threads throttle inserts instead of letting parts grow, and step back behind whoever waits for an answer;
@@ -38,15 +42,11 @@ const serverConfig = `<clickhouse>
 const largeStatements = 'SET max_query_size = 268435456';
 
 /**
- * Opens the embedded engine on `dir` with its memory capped for the whole process, then `connections` connections on the same path.
+ * Opens the embedded engine on `dir` with its memory capped for the whole process.
  *
  * *Shape* the first session carries the caps and stays open: settings given to later connections do not reach the server part.
  */
-export async function openChdbEngine(options: {
-  dir: string;
-  memoryBytes: number;
-  connections: number;
-}): Promise<ChdbEngine> {
+export async function openChdbEngine(options: { dir: string; memoryBytes: number }): Promise<ChdbEngine> {
   const data = join(options.dir, 'engine');
   await mkdir(data, { recursive: true });
   const config = join(options.dir, 'engine.xml');
@@ -65,7 +65,7 @@ export async function openChdbEngine(options: {
       `--config-file=${config}`,
     ],
   });
-  const connect = (): EngineConnection => {
+  const connect = (database: string): EngineConnection => {
     const connection = createChdbConnection({ path: data });
     // The client's public options do not name the injected connection yet.
     const client = createClient({ connection } as unknown as Parameters<typeof createClient>[0]);
@@ -76,6 +76,7 @@ export async function openChdbEngine(options: {
         if (session !== undefined) return session;
         session = new Session(data);
         session.query(largeStatements);
+        session.query(`USE \`${database}\``);
         return session;
       },
       async close() {
@@ -84,12 +85,16 @@ export async function openChdbEngine(options: {
       },
     };
   };
-  const connections = Array.from({ length: options.connections }, connect);
-  for (const { client } of connections) await client.command({ query: largeStatements });
   return {
-    connections,
+    async connect(count, database) {
+      const connections = Array.from({ length: count }, () => connect(database));
+      for (const { client } of connections) {
+        await client.command({ query: largeStatements });
+        await client.command({ query: `USE \`${database}\`` });
+      }
+      return connections;
+    },
     async close() {
-      for (const connection of connections) await connection.close();
       root.close();
       await drainPending();
     },

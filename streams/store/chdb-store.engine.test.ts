@@ -172,6 +172,51 @@ describe('query', () => {
   });
 });
 
+describe('a database of its own', () => {
+  test('has the same schema, keeps its rows apart, and goes with everything in it', async () => {
+    const other = fixture.store.inDatabase('shadow_1');
+    await other.start();
+    await other.insert(samples(77, 1000, 2), 'shadow');
+    await other.insert(samples(77, 1000, 2), 'shadow');
+    expect(await rowsOf(other, 'SELECT count() AS n, currentDatabase() AS d FROM samples')).toEqual([
+      { n: '1000', d: 'shadow_1' },
+    ]);
+    expect(await Array.fromAsync(other.stream(adHoc('SELECT count() AS n FROM samples'), {}))).toEqual([{ n: '1000' }]);
+    expect(await plainCount(77)).toBe(0);
+    await fixture.store.insert(
+      {
+        table: 'log_records',
+        rows: 1,
+        columns: [{ name: 'tenant', type: 'UInt32', values: new Uint32Array([77]) }],
+      },
+      'one',
+    );
+    expect(await rowsOf(other, 'SELECT count() AS n FROM otel_logs')).toEqual([{ n: '0' }]);
+    const tables = (database: string) =>
+      rowsOf(fixture.store, `SELECT name FROM system.tables WHERE database = '${database}' ORDER BY name`);
+    expect(await tables('shadow_1')).toEqual(await tables('default'));
+    const keys = { table: 'keys', rows: 1, columns: [{ name: 't', type: 'UInt32', values: new Uint32Array([77]) }] };
+    const byKeys = adHoc('SELECT count() AS n FROM samples WHERE tenant IN (SELECT t FROM keys)');
+    expect(await other.query(byKeys, {}, { keys })).toEqual([{ n: '1000' }]);
+    await other.stop();
+    await expect(rowsOf(other, 'SELECT 1')).rejects.toMatchObject({ code: 'store.unavailable' });
+    await fixture.reopen();
+    const again = fixture.store.inDatabase('shadow_1');
+    await again.start();
+    expect(await rowsOf(again, 'SELECT count() AS n FROM samples')).toEqual([{ n: '1000' }]);
+    await again.dropDatabase();
+    await again.dropDatabase();
+    expect(await tables('shadow_1')).toEqual([]);
+    expect(await rowsOf(fixture.store, 'SELECT currentDatabase() AS d')).toEqual([{ d: 'default' }]);
+  });
+
+  test('is refused under a name of the engine, and one that is no name', () => {
+    for (const name of ['default', 'system', 'information_schema', 'A', '1a', 'a-b', 'a`b', '', 'a'.repeat(42)]) {
+      expect(() => fixture.store.inDatabase(name), name).toThrow(/database/);
+    }
+  });
+});
+
 describe('migrations', () => {
   const shape = (database: string) =>
     rowsOf(

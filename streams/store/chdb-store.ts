@@ -1,27 +1,28 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { z } from 'zod';
 import { AppError, invariant } from '../contract/index.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { blockNames, blockParts, blockStructure } from './block-parts.ts';
 import { bindStatement } from './bound-statement.ts';
-import { type ChdbEngine, type EngineConnection, emptyBlockFolder, openChdbEngine } from './chdb-engine.ts';
+import {
+  type ChdbEngine,
+  defaultDatabase,
+  type EngineConnection,
+  emptyBlockFolder,
+  openChdbEngine,
+} from './chdb-engine.ts';
 import { type ConnectionPool, createConnectionPool } from './connection-pool.ts';
+import { parseDatabaseName } from './database-name.ts';
 import { fromEngineError } from './engine-errors.ts';
 import { applyMigrations, readMigrations } from './migrations.ts';
 import { encodeNativeBlock } from './native-block.ts';
-import type { Block, Query, QueryOptions, Store } from './port.ts';
+import type { Block, DatabaseStore, Query, QueryOptions, Store } from './port.ts';
+import { parseParams, parseRow } from './query-values.ts';
+import { blockSettings, identifier, quoted, readStatement, withKeys, writeStatement } from './statement-text.ts';
 
-const defaultTimeoutSeconds = 30;
-const defaultQueryMemoryBytes = 320 * 1024 * 1024;
-/** Rows of a block while reading: FINAL holds a block of every column of every part, and 100 day partitions at the default size need more than the engine may use. */
-const readBlockRows = 8192;
-/** Memory that must be free for each thread of a read. The engine's default of 1 GiB is more than this process may use, and would leave every read a single thread. */
-const threadBytes = 32 * 1024 * 1024;
-/** An insert of the largest block; past it something is wrong with the disk. */
-const insertTimeoutSeconds = 120;
-/** Rows of one engine block; a larger block is split here so that each part has its own token and order. */
-const blockRowsMax = 500_000;
+/** Connections of a database beside the main one: what rebuilds tables there reads and writes at once. */
+const databaseConnections = 2;
 
 export interface ChdbStoreOptions {
   /** Everything of the store lies under it; one process at a time. */
@@ -35,84 +36,28 @@ export interface ChdbStoreOptions {
   readonly onInsert?: (table: string, rows: number, seconds: number) => void;
 }
 
-/** Constant settings of every read. They stand in the statement because client settings stick to the connection. */
-function readSettings(options: QueryOptions | undefined): string {
-  return [
-    'output_format_json_quote_64bit_integers=1',
-    'output_format_json_quote_decimals=1',
-    `max_threads_min_free_memory_per_thread=${threadBytes}`,
-    'do_not_merge_across_partitions_select_final=1',
-    `max_block_size=${readBlockRows}`,
-    `max_execution_time=${options?.timeoutSeconds ?? defaultTimeoutSeconds}`,
-    `max_memory_usage=${options?.maxMemoryBytes ?? defaultQueryMemoryBytes}`,
-    ...(options?.isBackground === true ? backgroundSettings : []),
-  ].join(', ');
+/** The engine of this process and where blocks lie on their way into it; shared by the stores of all databases. */
+interface SharedEngine {
+  engine(): ChdbEngine;
+  /** A path for the next block. */
+  nextFile(): string;
 }
 
-/** The nice value needs CAP_SYS_NICE; without it the engine leaves it. */
-const backgroundSettings = ['max_threads=1', 'max_insert_threads=1', 'os_threads_nice_value_query=10'];
-
-const withoutTrailer = (sql: string) => sql.replace(/[;\s]+$/, '');
-const readStatement = (sql: string, options: QueryOptions | undefined) =>
-  `${withoutTrailer(sql)}\nFORMAT JSONEachRow SETTINGS ${readSettings(options)}`;
-
-/** Settings of `INSERT … SELECT` given to `execute`; other statements have no place for settings. */
-function writeStatement(sql: string, options: QueryOptions | undefined): string {
-  const statement = withoutTrailer(sql);
-  if (!/^(?:\s|--[^\n]*\n)*INSERT\s/i.test(statement)) return statement;
-  const settings = [
-    'optimize_on_insert=0',
-    'max_partitions_per_insert_block=0',
-    'do_not_merge_across_partitions_select_final=1',
-    `max_block_size=${readBlockRows}`,
-    `max_execution_time=${options?.timeoutSeconds ?? insertTimeoutSeconds}`,
-    `max_memory_usage=${options?.maxMemoryBytes ?? defaultQueryMemoryBytes}`,
-    ...(options?.isBackground === true ? backgroundSettings : []),
-  ];
-  return `${statement}\nSETTINGS ${settings.join(', ')}`;
-}
-
-const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
-const identifier = (name: string) => `\`${name.replaceAll('`', '')}\``;
+const notStarted = () =>
+  new AppError('store.unavailable', 'the store is not started', { status: 503, retryable: true });
 
 /** A block's file as a table. The structure is always given: without it columns are matched by the target's names and missing ones silently zeroed. */
-function fileTable(file: string, block: Block): string {
-  const structure = block.columns.map((column) => `${identifier(column.name)} ${column.type}`).join(', ');
-  return `file(${quoted(file)}, 'Native', ${quoted(structure)})`;
-}
+const fileTable = (file: string, block: Block) => `file(${quoted(file)}, 'Native', ${quoted(blockStructure(block))})`;
 
-/** Rows `from`…`to` of a block as a block of its own. */
-function slice(block: Block, from: number, to: number): Block {
-  const columns = block.columns.map((column) => {
-    const values = column.values as { subarray?(from: number, to: number): ArrayLike<unknown> };
-    const part = values.subarray
-      ? values.subarray(from, to)
-      : (Array.prototype.slice.call(column.values, from, to) as unknown[]);
-    return { ...column, values: part };
-  });
-  return { table: block.table, rows: to - from, columns };
-}
-
-function parseRow<R>(query: { name: string; row: z.ZodType<R> }, line: string): R {
-  const parsed = query.row.safeParse(JSON.parse(line));
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const field = issue?.path.join('.') ?? '';
-  throw new AppError('store.row_invalid', `${query.name}: column ${field}: ${issue?.message ?? 'unexpected row'}`, {
-    field,
-    context: { query: query.name },
-  });
-}
-
-function parseParams<P>(query: { name: string; params: z.ZodType<P> }, params: P): Record<string, unknown> {
-  const parsed = query.params.safeParse(params);
-  if (parsed.success) return parsed.data as Record<string, unknown>;
-  const issue = parsed.error.issues[0];
-  const field = issue?.path.join('.') ?? '';
-  throw new AppError('store.params_invalid', `${query.name}: parameter ${field}: ${issue?.message ?? 'invalid'}`, {
-    field,
-    context: { query: query.name },
-  });
+async function writeBlock(file: string, block: Block): Promise<void> {
+  const handle = await open(file, 'w');
+  try {
+    const chunks = encodeNativeBlock(block);
+    // writev takes at most 1,024 vectors a call.
+    for (let at = 0; at < chunks.length; at += 1000) await handle.writev(chunks.slice(at, at + 1000));
+  } finally {
+    await handle.close();
+  }
 }
 
 /**
@@ -123,14 +68,85 @@ function parseParams<P>(query: { name: string; params: z.ZodType<P> }, params: P
  */
 export function createChdbStore(options: ChdbStoreOptions): Store {
   let engine: ChdbEngine | undefined;
-  let pool: ConnectionPool<EngineConnection> | undefined;
-  let streams: ConnectionPool<number> | undefined;
   let blockFolder = '';
   let sequence = 0;
+  const shared: SharedEngine = {
+    engine() {
+      if (engine) return engine;
+      throw notStarted();
+    },
+    nextFile: () => join(blockFolder, `${++sequence}.native`),
+  };
+  const main = createStatements(options, shared);
+
+  async function stop(): Promise<void> {
+    await main.close();
+    await engine?.close();
+    engine = undefined;
+  }
+  const store: Store = {
+    ...main.statements,
+    async start() {
+      invariant(engine === undefined, 'the store starts once');
+      blockFolder = await emptyBlockFolder(options.dir);
+      engine = await openChdbEngine({ dir: options.dir, memoryBytes: options.memoryBytes ?? 700 * 1024 * 1024 });
+      try {
+        await main.open(options.connections ?? 4, defaultDatabase);
+        const applied = await applyMigrations(store, readMigrations(), options.clock);
+        options.logger.info({ applied: applied.map((migration) => migration.name) }, 'store open');
+      } catch (error) {
+        await stop();
+        throw error;
+      }
+    },
+    stop,
+    inDatabase: (name) => createDatabaseStore(options, shared, store, name),
+  };
+  return store;
+}
+
+/** A database beside the main one, on connections of its own. */
+function createDatabaseStore(
+  options: ChdbStoreOptions,
+  shared: SharedEngine,
+  main: Store,
+  database: string,
+): DatabaseStore {
+  const name = parseDatabaseName(database);
+  const own = createStatements(options, shared);
+  const store: DatabaseStore = {
+    ...own.statements,
+    async start() {
+      await main.execute(`CREATE DATABASE IF NOT EXISTS ${identifier(name)} ENGINE = Atomic`);
+      try {
+        await own.open(databaseConnections, name);
+        await applyMigrations(store, readMigrations(), options.clock);
+      } catch (error) {
+        await own.close();
+        throw error;
+      }
+    },
+    stop: own.close,
+    async dropDatabase() {
+      await own.close();
+      await main.execute(`DROP DATABASE IF EXISTS ${identifier(name)} SYNC`);
+    },
+    inDatabase: (other) => main.inDatabase(other),
+  };
+  return store;
+}
+
+type Statements = Pick<Store, 'query' | 'stream' | 'insert' | 'execute'>;
+
+/** The port's statements over connections that `open` makes and `close` gives back. */
+function createStatements(options: ChdbStoreOptions, shared: SharedEngine) {
+  let connections: EngineConnection[] = [];
+  let pool: ConnectionPool<EngineConnection> | undefined;
+  let streams: ConnectionPool<number> | undefined;
 
   const running = () => {
     if (pool) return pool;
-    throw new AppError('store.unavailable', 'the store is not started', { status: 503, retryable: true });
+    throw notStarted();
   };
 
   async function runText(sql: string, params: Record<string, unknown>, what: string): Promise<string> {
@@ -148,14 +164,14 @@ export function createChdbStore(options: ChdbStoreOptions): Store {
 
   async function readText(sql: string, params: Record<string, unknown>, what: string, keys: Block | undefined) {
     if (keys === undefined) return runText(sql, params, what);
-    let file: string | undefined;
+    const file = shared.nextFile();
     try {
-      file = await writeBlock(keys);
-      return await runText(`WITH keys AS (SELECT * FROM ${fileTable(file, keys)})\n${sql}`, params, what);
+      await writeBlock(file, keys);
+      return await runText(withKeys(sql, fileTable(file, keys)), params, what);
     } catch (error) {
       throw fromEngineError(error, what);
     } finally {
-      if (file !== undefined) await rm(file, { force: true });
+      await rm(file, { force: true });
     }
   }
 
@@ -172,10 +188,10 @@ export function createChdbStore(options: ChdbStoreOptions): Store {
     const values = parseParams(definition, params);
     // A slow reader holds its connection: at least one is left for everybody else.
     const slots = streams ?? createConnectionPool<number>([]);
-    const connections = running();
+    const free = running();
     const slot = await slots.take();
     try {
-      const connection = await connections.take();
+      const connection = await free.take();
       try {
         const sql = bindStatement(readStatement(definition.sql, limits), values);
         const chunks = connection.session().queryStream(sql, { format: 'JSONEachRow' });
@@ -185,82 +201,53 @@ export function createChdbStore(options: ChdbStoreOptions): Store {
       } catch (error) {
         throw fromEngineError(error, definition.name);
       } finally {
-        connections.give(connection);
+        free.give(connection);
       }
     } finally {
       slots.give(slot);
     }
   }
 
-  async function writeBlock(block: Block): Promise<string> {
-    const file = join(blockFolder, `${++sequence}.native`);
-    const handle = await open(file, 'w');
-    try {
-      const chunks = encodeNativeBlock(block);
-      // writev takes at most 1,024 vectors a call.
-      for (let at = 0; at < chunks.length; at += 1000) await handle.writev(chunks.slice(at, at + 1000));
-    } finally {
-      await handle.close();
-    }
-    return file;
-  }
-
   async function insertOnce(block: Block, token: string): Promise<void> {
-    const what = `insert into ${block.table}`;
     const began = performance.now();
-    let file: string | undefined;
+    const file = shared.nextFile();
     try {
-      file = await writeBlock(block);
-      const names = block.columns.map((column) => identifier(column.name)).join(', ');
+      await writeBlock(file, block);
+      const names = blockNames(block);
       const sql = `INSERT INTO ${identifier(block.table)} (${names}) SELECT ${names} FROM ${fileTable(file, block)}
-SETTINGS insert_deduplication_token=${quoted(token)}, deduplicate_insert_select='force_enable', optimize_on_insert=0, max_insert_block_size=1000000,
- max_block_size=1000000, max_partitions_per_insert_block=0, max_threads=1, max_insert_threads=1, max_execution_time=${insertTimeoutSeconds}`;
+SETTINGS ${blockSettings(token)}, deduplicate_insert_select='force_enable', max_block_size=1000000, max_threads=1`;
       await running().with(({ client }) => client.command({ query: sql }));
     } catch (error) {
-      throw fromEngineError(error, what);
+      throw fromEngineError(error, `insert into ${block.table}`);
     } finally {
-      if (file !== undefined) await rm(file, { force: true });
+      await rm(file, { force: true });
     }
     options.onInsert?.(block.table, block.rows, (performance.now() - began) / 1000);
   }
 
-  return {
-    async start() {
-      invariant(engine === undefined, 'the store starts once');
-      blockFolder = await emptyBlockFolder(options.dir);
-      const opened = await openChdbEngine({
-        dir: options.dir,
-        memoryBytes: options.memoryBytes ?? 700 * 1024 * 1024,
-        connections: options.connections ?? 4,
-      });
-      engine = opened;
-      pool = createConnectionPool(opened.connections);
-      streams = createConnectionPool(opened.connections.slice(1).map((_, index) => index));
-      try {
-        const applied = await applyMigrations(this, readMigrations(), options.clock);
-        options.logger.info({ applied: applied.map((migration) => migration.name) }, 'store open');
-      } catch (error) {
-        await this.stop();
-        throw error;
-      }
-    },
-    async stop() {
-      await pool?.close();
-      pool = undefined;
-      await engine?.close();
-      engine = undefined;
-    },
+  const statements: Statements = {
     query,
     stream,
     async insert(block, token) {
-      if (block.rows === 0) return;
-      if (block.rows <= blockRowsMax) return insertOnce(block, token);
-      for (let from = 0, part = 0; from < block.rows; from += blockRowsMax, part++) {
-        await insertOnce(slice(block, from, Math.min(block.rows, from + blockRowsMax)), `${token}.${part}`);
-      }
+      for (const part of blockParts(block, token)) await insertOnce(part.block, part.token);
     },
     async execute(sql, params = {}, limits) {
       await runText(writeStatement(sql, limits), { ...params }, 'statement');
+    },
+  };
+  return {
+    statements,
+    async open(count: number, database: string) {
+      invariant(pool === undefined, 'the store starts once');
+      connections = await shared.engine().connect(count, database);
+      pool = createConnectionPool(connections);
+      streams = createConnectionPool(connections.slice(1).map((_, index) => index));
+    },
+    async close() {
+      const open = pool;
+      pool = undefined;
+      await open?.close();
+      for (const connection of connections.splice(0)) await connection.close();
     },
   };
 }

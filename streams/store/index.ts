@@ -3,7 +3,7 @@ export { defineQuery, noParams, placeholders } from './define-query.ts';
 export { type LedgerRow, readLedger } from './ledger.ts';
 export { modules } from './module.ts';
 export { encodeNativeBlock, scaledDecimal } from './native-block.ts';
-export type { Block, Column, ColumnType, Query, QueryOptions, Store } from './port.ts';
+export type { Block, Column, ColumnType, DatabaseStore, Query, QueryOptions, Store } from './port.ts';
 export { createRollUpJob, type RollUpJob, type RollUpJobOptions } from './roll-up-job.ts';
 export {
   createTableRecovery,

@@ -50,4 +50,17 @@ export interface Store {
   insert(block: Block, token: string): Promise<void>;
   /** Runs `INSERT … SELECT` of a job or a migration statement; values as parameters. */
   execute(sql: string, params?: Readonly<Record<string, unknown>>, options?: QueryOptions): Promise<void>;
+  /**
+   * The same engine with statements that run in another database. Its `start` makes the database and applies the migrations there; `stop` leaves the data.
+   *
+   * *Shape* unqualified tables are those of that database; functions that SQL defines are the engine's, shared by all databases. It ends before this store does.
+   * *Errors* `store.database_invalid` for a name that is not `[a-z][a-z0-9_]{0,40}` or is one of the engine's own.
+   */
+  inDatabase(name: string): DatabaseStore;
+}
+
+/** A store in a database of its own, see {@link Store.inDatabase}. */
+export interface DatabaseStore extends Store {
+  /** Stops it and removes the database with everything in it; also one that was left behind and not started here. Does nothing when there is none. */
+  dropDatabase(): Promise<void>;
 }
