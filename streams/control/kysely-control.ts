@@ -1,14 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import type { PoolConfig } from 'pg';
 import type { Logger } from 'pino';
 import { AppError, invariant } from '../contract/index.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { auditDetail, auditHash } from './audit-chain.ts';
+import { createLeaseTable, lockFence } from './kysely-lease-table.ts';
+import { type LeaseTable, leaseLost } from './leases.ts';
 import { migrate, readMigrations } from './migrations.ts';
 import { createClient, createPool, fromPgError } from './pg-pool.ts';
 import { createPgliteServer, type FsyncCounts, type PgliteServer } from './pglite-server.ts';
-import type { Actor, AuditEntry, Control, ControlTransaction, RowScope } from './port.ts';
+import type { Actor, AuditEntry, Control, ControlTransaction, Fence, RowScope, WriteOptions } from './port.ts';
 import type { ControlTables } from './tables.ts';
 
 /** Where the control plane lives: PGlite below a directory, or a PostgreSQL server (15 or newer). */
@@ -22,6 +26,8 @@ export interface KyselyControl extends Control {
   failure(): Error | null;
   /** Real fsync calls of PGlite; null on a server, which counts its own. */
   fsyncs(): Promise<FsyncCounts | null>;
+  /** Table `leases` for one holder: this process, unless a test names another. `isAlone` when the database serves nobody else, by default so on PGlite. */
+  leaseTable(options: { readonly leaseMs: number; readonly isAlone?: boolean }): LeaseTable;
 }
 
 /** Tables behind the port that no caller sees. */
@@ -29,7 +35,7 @@ interface InternalTables extends ControlTables {
   audit_head: { one: boolean; records: string; hash: string };
 }
 
-type RoleName = 'pulse_reader' | 'pulse_writer' | 'pulse_counter';
+type RoleName = 'pulse_reader' | 'pulse_writer' | 'pulse_counter' | 'pulse_leaser';
 
 /**
  * Puts the transaction under a role and a scope, in one round trip. `set_config(…, true)` lasts until the transaction ends, exactly as `SET LOCAL ROLE` does:
@@ -41,6 +47,29 @@ async function enterScope(tx: Transaction<ControlTables>, role: RoleName, scope:
   await sql`SELECT set_config('app.scope', ${scope.kind}, true), set_config('app.tenant', ${tenant}, true),
     set_config('app.partner', ${partner}, true), set_config('role', ${role}, true)`.execute(tx);
 }
+
+const everything: RowScope = { kind: 'global' };
+
+/** Holds off whoever would take the lease until the transaction ends. *Errors* `lease.lost`. */
+async function enterFence(tx: Transaction<ControlTables>, fence: Fence | undefined): Promise<void> {
+  if (fence === undefined) return;
+  await enterScope(tx, 'pulse_leaser', everything);
+  if (!(await lockFence(tx, fence))) throw leaseLost(fence.name);
+}
+
+/** Limits of every connection to a server: a process that stands still in the middle of a transaction lets go of its locks. */
+const serverLimits = {
+  statement_timeout: 30_000,
+  lock_timeout: 20_000,
+  idle_in_transaction_session_timeout: 20_000,
+} satisfies PoolConfig;
+/** Leases have a connection of their own, so that no load of others makes them expire. */
+const leaseLimits = {
+  max: 1,
+  connectionTimeoutMillis: 5000,
+  statement_timeout: 5000,
+  idle_in_transaction_session_timeout: 5000,
+} satisfies PoolConfig;
 
 /** Appends to the chain. The lock on the head is taken last, so that writers wait for each other as briefly as can be. */
 async function appendAudit(
@@ -105,6 +134,7 @@ export function createControl(options: {
   const server: PgliteServer | null = connection.kind === 'pglite' ? createPgliteServer({ dir: connection.dir }) : null;
   const inTransaction = new AsyncLocalStorage<{ open: boolean }>();
   let db: Kysely<ControlTables> | null = null;
+  let leaseDb: Kysely<ControlTables> | null = null;
 
   /** PGlite has one session, so a transaction that waits for another one inside itself would wait for ever. */
   async function exclusively<T>(run: () => Promise<T>): Promise<T> {
@@ -123,7 +153,7 @@ export function createControl(options: {
   }
 
   async function poolConfig(): Promise<PoolConfig> {
-    if (connection.kind === 'postgres') return { connectionString: connection.url, max: 10, statement_timeout: 30_000 };
+    if (connection.kind === 'postgres') return { connectionString: connection.url, max: 10, ...serverLimits };
     invariant(server, 'PGlite has its server');
     // One connection: PGlite has one session, and its socket server would mix the messages of two.
     return { ...(await server.start()), max: 1 };
@@ -152,10 +182,16 @@ export function createControl(options: {
         } finally {
           await client.end();
         }
-        const pool = createPool(config, (error) =>
-          logger.warn({ err: error }, 'an idle control-plane connection failed'),
-        );
-        db = new Kysely<ControlTables>({ dialect: new PostgresDialect({ pool }) });
+        const open = (settings: PoolConfig) =>
+          new Kysely<ControlTables>({
+            dialect: new PostgresDialect({
+              pool: createPool(settings, (error) =>
+                logger.warn({ err: error }, 'an idle control-plane connection failed'),
+              ),
+            }),
+          });
+        db = open(config);
+        leaseDb = connection.kind === 'postgres' ? open({ ...config, ...leaseLimits }) : db;
       } catch (error) {
         await server?.stop();
         throw fromPgError(error);
@@ -163,9 +199,10 @@ export function createControl(options: {
     },
 
     async stop() {
-      const closing = db;
+      const closing = new Set([db, leaseDb]);
       db = null;
-      await closing?.destroy();
+      leaseDb = null;
+      for (const one of closing) await one?.destroy();
       await server?.stop();
     },
 
@@ -185,11 +222,13 @@ export function createControl(options: {
       actor: Actor,
       scope: RowScope,
       run: (tx: ControlTransaction) => Promise<{ result: T; audit: AuditEntry | readonly AuditEntry[] }>,
+      options?: WriteOptions,
     ): Promise<T> {
       return exclusively(() =>
         database()
           .transaction()
           .execute(async (tx) => {
+            await enterFence(tx, options?.fence);
             await enterScope(tx, 'pulse_writer', scope);
             const { result, audit } = await run(tx);
             const entries: readonly AuditEntry[] = Array.isArray(audit) ? audit : [audit];
@@ -203,16 +242,33 @@ export function createControl(options: {
       );
     },
 
-    tally<T>(run: (tx: ControlTransaction) => Promise<T>): Promise<T> {
+    tally<T>(run: (tx: ControlTransaction) => Promise<T>, options?: WriteOptions): Promise<T> {
       return exclusively(() =>
         database()
           .transaction()
           .execute(async (tx) => {
-            await enterScope(tx, 'pulse_counter', { kind: 'global' });
+            await enterFence(tx, options?.fence);
+            await enterScope(tx, 'pulse_counter', everything);
             return run(tx);
           }),
       );
     },
+
+    leaseTable: ({ leaseMs, isAlone }) =>
+      createLeaseTable({
+        leaseMs,
+        isAlone: isAlone ?? connection.kind === 'pglite',
+        holder: `${hostname()}/${process.pid}/${randomUUID()}`,
+        asLeaser: (run) =>
+          exclusively(() => {
+            database();
+            invariant(leaseDb, 'leases have their connection as long as the database is open');
+            return leaseDb.transaction().execute(async (tx) => {
+              await enterScope(tx, 'pulse_leaser', everything);
+              return run(tx);
+            });
+          }),
+      }),
 
     failure: () => server?.failure() ?? null,
     fsyncs: async () => (server === null ? null : server.fsyncs()),

@@ -1,16 +1,22 @@
 import { join } from 'node:path';
+import { Gauge } from 'prom-client';
 import { z } from 'zod';
 import { secret } from '../runtime/config.ts';
 import { defineModule, type ModuleDefinition } from '../runtime/module.ts';
 import { auditRoutes } from './audit-http.ts';
 import { createControl } from './kysely-control.ts';
+import { createLeases } from './leases.ts';
 
 /** The control-plane database; its routes stand in module `control-api`, because the HTTP applications need the database first. */
 export const controlModule: ModuleDefinition = defineModule({
   name: 'control',
-  description: 'control-plane database (PGlite or PostgreSQL), row-level security, audit chain',
+  description: 'control-plane database (PGlite or PostgreSQL), row-level security, audit chain, leases of jobs',
   requires: [],
-  config: z.object({ postgresUrl: secret().optional() }),
+  config: z.object({
+    postgresUrl: secret().optional(),
+    /** A job whose process is gone is taken over after this time at most; leases are renewed every third of it. */
+    leaseSeconds: z.coerce.number().min(1).max(600).default(15),
+  }),
   create(config, services) {
     const url = config.postgresUrl?.reveal();
     const control = createControl({
@@ -19,9 +25,22 @@ export const controlModule: ModuleDefinition = defineModule({
       logger: services.logger,
       clock: services.clock,
     });
+    const leading = new Gauge({
+      name: 'pulse_leader',
+      help: '1 while this process leads the job, 0 while it stands by',
+      labelNames: ['job'],
+      registers: [services.metrics],
+    });
+    const leaseMs = config.leaseSeconds * 1000;
+    const leases = createLeases({
+      table: control.leaseTable({ leaseMs }),
+      leaseMs,
+      logger: services.logger,
+      onChange: (job, isLeading) => leading.set({ job }, isLeading ? 1 : 0),
+    });
     let started = false;
     return {
-      provides: { control },
+      provides: { control, leases },
       async start() {
         await control.start();
         started = true;
@@ -31,7 +50,10 @@ export const controlModule: ModuleDefinition = defineModule({
         if (failure !== null) return { ready: false, reason: failure.message };
         return started ? { ready: true } : { ready: false, reason: 'the control-plane database is opening' };
       },
-      stop: () => control.stop(),
+      async stop() {
+        await leases.stop();
+        await control.stop();
+      },
     };
   },
 });

@@ -55,7 +55,7 @@ function codeOf(error: unknown): string | undefined {
 /**
  * Translates an error of the driver by its SQLSTATE or socket code; anything else comes back as it was.
  *
- * *Errors* `control.conflict` (409), `control.invalid` (400), `control.append_only` (409), `control.forbidden` (403), `control.unavailable` (503, retryable).
+ * *Errors* `control.conflict` (409), `control.invalid` (400), `control.append_only` (409), `control.forbidden` (403), `control.timeout` and `control.unavailable` (503, retryable).
  * *Source* PostgreSQL, appendix A (error codes).
  */
 export function fromPgError(error: unknown): unknown {
@@ -99,10 +99,20 @@ export function fromPgError(error: unknown): unknown {
       context,
     });
   }
+  // A statement or a wait for a lock that took too long.
+  if (code === '57014' || code === '55P03') {
+    return new AppError('control.timeout', 'the control-plane database took too long', {
+      status: 503,
+      retryable: true,
+      cause: error,
+    });
+  }
   if (
     code?.startsWith('08') ||
     code?.startsWith('57P') ||
     code?.startsWith('53') ||
+    // The server ended a transaction that stood still.
+    code === '25P03' ||
     code === '40001' ||
     code === '40P01'
   ) {

@@ -26,6 +26,46 @@ export interface AuditEntry {
 
 export type ControlTransaction = Transaction<ControlTables>;
 
+/** What proves leadership: the token grows with every change of holder. */
+export interface Fence {
+  readonly name: string;
+  readonly token: bigint;
+}
+
+/** A lease in hand. */
+export interface Lease extends Fence {
+  /** Aborted when the lease is lost or about to expire: a hint to stop, never the proof that it still holds. */
+  readonly signal: AbortSignal;
+  /** Asks the database. *Errors* `lease.lost` (not retryable), `control.unavailable`. */
+  check(): Promise<void>;
+}
+
+/** Starts the work of a leader; it is stopped when the lease is lost or the job is stopped. */
+export type LeaseWork = (lease: Lease) => Promise<{ stop(): void | Promise<void> }> | { stop(): void | Promise<void> };
+
+/** A job that leads or stands by. */
+export interface Leadership {
+  isLeading(): boolean;
+  /** Stops the work, gives the lease back and leads no more. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Which process runs a scheduled job: of several that share a control plane one leads, the others stand by.
+ *
+ * *Shape* a lease is taken when it is free or expired by the database's clock; time alone proves nothing, so writes carry the token: `fence` of `mutate` and `tally`, `fencedStore` for the store.
+ */
+export interface Leases {
+  /** Waits for leadership, runs `work`, stops it when the lease is lost, and tries again. A name once a process. */
+  lead(name: string, work: LeaseWork): Leadership;
+}
+
+/** Settings of one write. */
+export interface WriteOptions {
+  /** Refuses the whole transaction with `lease.lost` when another process has taken the lease since; holds it off until the transaction ends. */
+  readonly fence?: Fence;
+}
+
 /**
  * The control-plane database: PGlite behind its socket, or PostgreSQL, through the same `pg` driver.
  *
@@ -44,11 +84,12 @@ export interface Control {
     actor: Actor,
     scope: RowScope,
     run: (tx: ControlTransaction) => Promise<{ result: T; audit: AuditEntry | readonly AuditEntry[] }>,
+    options?: WriteOptions,
   ): Promise<T>;
   /**
    * Adds to counters (`rejected_counts`) without an audit record: its role may write nothing else.
    *
    * *Bias* for figures that explain, never for what is billed or decided.
    */
-  tally<T>(run: (tx: ControlTransaction) => Promise<T>): Promise<T>;
+  tally<T>(run: (tx: ControlTransaction) => Promise<T>, options?: WriteOptions): Promise<T>;
 }

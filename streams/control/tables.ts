@@ -103,4 +103,16 @@ export interface ControlTables {
     last_at: Instant;
     detail: string;
   };
+  /** Who runs a scheduled job; written by `Leases` only. */
+  leases: { name: string; holder: string; token: string; expires_at: Instant };
+  /** Domain events; written with the audit record of the change they tell of, marked by the relay. `document` is a CloudEvent. */
+  outbox: {
+    seq: Generated<string>;
+    id: string;
+    type: string;
+    tenant_id: string | null;
+    at: Instant;
+    document: Json;
+    sent_at: NullableInstant;
+  };
 }
