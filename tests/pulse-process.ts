@@ -87,7 +87,8 @@ export async function startPulse(
   return {
     ...addresses,
     dataDir,
-    token: readFileSync(join(dataDir, 'operator.token'), 'utf8').trim(),
+    token:
+      options.environment?.['PULSE_OPERATOR_TOKEN'] ?? readFileSync(join(dataDir, 'operator.token'), 'utf8').trim(),
     child,
     output: () => lines.join('\n'),
     stop: () => end(child, 'SIGTERM'),
