@@ -2,6 +2,7 @@ import { Counter, Gauge } from 'prom-client';
 import { defineModule, type ModuleDefinition, type RunningModule, type Services } from 'streams/runtime';
 import { z } from 'zod';
 import { fleetRoutes } from './fleet/http.ts';
+import { createTenantTable } from './fleet/tenant-table.ts';
 import { forecastRoutes } from './forecast/http.ts';
 import { defaultScalingPolicy } from './scaling/policy.ts';
 import { createScalingJob } from './scaling/scaling-job.ts';
@@ -120,6 +121,33 @@ function slaLoop(config: z.infer<typeof Config>, services: Services): Pick<Runni
   };
 }
 
+/** The tenant list is compared in memory, so often costs nothing. */
+const tenantTableMs = 5_000;
+
+/** Copies the tenant list into the store for dashboards, by whichever processes run this: equal rows replace each other. */
+function tenantTableLoop(services: Services): Pick<RunningModule, 'start' | 'stop'> {
+  const table = createTenantTable(services);
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+  const round = () => {
+    running = table
+      .run()
+      .catch((error) => services.logger.error({ err: error }, 'the tenant list could not be copied into the store'))
+      .finally(() => timer?.refresh());
+  };
+  return {
+    async start() {
+      timer = setTimeout(round, tenantTableMs);
+      round();
+    },
+    async stop() {
+      clearTimeout(timer);
+      timer = undefined;
+      await running;
+    },
+  };
+}
+
 /** Modules of this folder: telemetry read back, service levels, forecasts and the fleet overview over HTTP, and the jobs behind them. */
 export const modules: readonly ModuleDefinition[] = [
   defineModule({
@@ -128,7 +156,7 @@ export const modules: readonly ModuleDefinition[] = [
     requires: ['store', 'log', 'access'],
     config: Config,
     create(config, services) {
-      const loops = [slaLoop(config, services), scalingLoop(config, services)];
+      const loops = [slaLoop(config, services), scalingLoop(config, services), tenantTableLoop(services)];
       return {
         async start() {
           for (const loop of loops) await loop.start();

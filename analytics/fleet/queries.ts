@@ -1,4 +1,4 @@
-import { defineQuery } from 'streams/store';
+import { defineQuery, noParams } from 'streams/store';
 import { z } from 'zod';
 
 const tenants = z.array(z.number().int());
@@ -23,4 +23,27 @@ export const latestGaugeQuery = defineQuery({
   file: new URL('./sql/latest_gauge.sql', import.meta.url),
   params: z.object({ tenants, metric: z.string(), start: z.number(), end: z.number() }),
   row: z.object({ tenantNumber, value: z.number().nullable() }),
+});
+
+/** A row of table `tenants`. *Units* `createdSeconds` since the epoch. */
+export const TenantRow = z.object({
+  tenantNumber: z.number(),
+  id: z.string(),
+  name: z.string(),
+  tier: z.string(),
+  plan: z.string(),
+  region: z.string(),
+  currency: z.string(),
+  timeZone: z.string(),
+  partner: z.string(),
+  state: z.string(),
+  createdSeconds: z.number(),
+});
+export type TenantRow = z.infer<typeof TenantRow>;
+
+/** See `sql/tenant_rows.sql`. */
+export const tenantRowsQuery = defineQuery({
+  file: new URL('./sql/tenant_rows.sql', import.meta.url),
+  params: noParams,
+  row: TenantRow,
 });
