@@ -26,6 +26,8 @@ export interface Cluster {
   process(name: ProcessName): PulseProcess;
   /** SIGKILL, and a new process with the same data directory and ports. Resolves when it is ready. */
   killProcess(name: ProcessName, downMs?: number): Promise<void>;
+  /** SIGTERM, its drain, and a new process: what a rolling restart does. Answers the exit code. */
+  restartProcess(name: ProcessName): Promise<number | null>;
   /** SIGKILL of the broker, and its start over the same data. */
   killBroker(downMs?: number): Promise<void>;
   readonly clickhouseUrl: string;
@@ -104,6 +106,11 @@ export async function startCluster(options: {
         await running.get(name)?.kill();
         await pause(downMs);
         await start(name);
+      },
+      async restartProcess(name) {
+        const code = (await running.get(name)?.stop()) ?? null;
+        await start(name);
+        return code;
       },
       async killBroker(downMs = 0) {
         await run('bash', [kafkaScript, 'kill9', kafkaDir]);
