@@ -60,6 +60,7 @@ const kinds: Readonly<Record<string, LossKind>> = {
   usage_conflicts: { kind: 'uncounted', signal: 'events' },
   series: { kind: 'series' },
   touched: { kind: 'ledger' },
+  produced: { kind: 'ledger' },
   dead_letters: { kind: 'letters' },
   series_hour: rollUp,
   series_minute: rollUp,
@@ -69,6 +70,10 @@ const kinds: Readonly<Record<string, LossKind>> = {
   sla_hour: { kind: 'computed', marks: ['sla_read', 'sla_positions'] },
   // Marks of work that is done: without them it is done again.
   rolled: { kind: 'marks' },
+  // Checked against their digests when they are read, and counted again.
+  ledger_counts: { kind: 'marks' },
+  ledger_days: { kind: 'marks' },
+  ledger_kept: { kind: 'marks' },
   metered: { kind: 'marks' },
   metered_positions: { kind: 'marks' },
   sla_read: { kind: 'marks' },
