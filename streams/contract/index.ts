@@ -10,6 +10,13 @@ export {
 export { DeadLetter, DeadLetterId, DeadLetterReplay } from './dead-letter.ts';
 export { Decimal, type Rounding } from './decimal.ts';
 export { Decision, DecisionState, DecisionView, Evidence, Outcome } from './decision.ts';
+export {
+  createDomainEvent,
+  DomainEvent,
+  type DomainEventDraft,
+  DomainEventType,
+  domainEventTypes,
+} from './domain-event.ts';
 export { AppError, invariant, type Problem, toProblem } from './errors.ts';
 export { Fleet, FleetRow } from './fleet.ts';
 export { defaultLimits, LimitsChange, RejectedCount, TenantLimits, TenantLimitsView } from './limits.ts';

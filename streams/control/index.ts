@@ -14,6 +14,9 @@ export type {
   Lease,
   Leases,
   LeaseWork,
+  Mutation,
+  Outbox,
+  OutboxEntry,
   RowScope,
   WriteOptions,
 } from './port.ts';

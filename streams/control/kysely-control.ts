@@ -4,15 +4,26 @@ import { hostname } from 'node:os';
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import type { PoolConfig } from 'pg';
 import type { Logger } from 'pino';
-import { AppError, invariant } from '../contract/index.ts';
+import { AppError, createDomainEvent, type DomainEventDraft, invariant } from '../contract/index.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { auditDetail, auditHash } from './audit-chain.ts';
 import { createLeaseTable, lockFence } from './kysely-lease-table.ts';
+import { createOutbox } from './kysely-outbox.ts';
 import { type LeaseTable, leaseLost } from './leases.ts';
 import { migrate, readMigrations } from './migrations.ts';
 import { createClient, createPool, fromPgError } from './pg-pool.ts';
 import { createPgliteServer, type FsyncCounts, type PgliteServer } from './pglite-server.ts';
-import type { Actor, AuditEntry, Control, ControlTransaction, Fence, RowScope, WriteOptions } from './port.ts';
+import type {
+  Actor,
+  AuditEntry,
+  Control,
+  ControlTransaction,
+  Fence,
+  Mutation,
+  Outbox,
+  RowScope,
+  WriteOptions,
+} from './port.ts';
 import type { ControlTables } from './tables.ts';
 
 /** Where the control plane lives: PGlite below a directory, or a PostgreSQL server (15 or newer). */
@@ -26,6 +37,8 @@ export interface KyselyControl extends Control {
   failure(): Error | null;
   /** Real fsync calls of PGlite; null on a server, which counts its own. */
   fsyncs(): Promise<FsyncCounts | null>;
+  /** Where mutations leave their events. */
+  readonly outbox: Outbox;
   /** Table `leases` for one holder: this process, unless a test names another. `isAlone` when the database serves nobody else, by default so on PGlite. */
   leaseTable(options: { readonly leaseMs: number; readonly isAlone?: boolean }): LeaseTable;
 }
@@ -35,7 +48,7 @@ interface InternalTables extends ControlTables {
   audit_head: { one: boolean; records: string; hash: string };
 }
 
-type RoleName = 'pulse_reader' | 'pulse_writer' | 'pulse_counter' | 'pulse_leaser';
+type RoleName = 'pulse_reader' | 'pulse_writer' | 'pulse_counter' | 'pulse_leaser' | 'pulse_relay';
 
 /**
  * Puts the transaction under a role and a scope, in one round trip. `set_config(…, true)` lasts until the transaction ends, exactly as `SET LOCAL ROLE` does:
@@ -119,6 +132,30 @@ async function appendAudit(
   await internal.updateTable('audit_head').set({ records: seq.toString(), hash: previousHash }).execute();
 }
 
+/** Leaves events to the relay. Under the lock on the head of the audit chain, so that their numbers have the order of the commits. */
+async function appendEvents(
+  tx: Transaction<ControlTables>,
+  actor: Actor,
+  drafts: readonly DomainEventDraft[],
+  nowMs: number,
+): Promise<void> {
+  const at = new Date(nowMs).toISOString();
+  for (const draft of drafts) {
+    const event = createDomainEvent(draft, { id: randomUUID(), at, correlationId: actor.correlationId });
+    await tx
+      .insertInto('outbox')
+      .values({
+        id: event.id,
+        type: event.type,
+        tenant_id: draft.tenantId ?? null,
+        at: event.time,
+        document: JSON.stringify(event),
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+  }
+}
+
 /**
  * Creates the control plane over Kysely and `pg`; nothing runs before `start`, which opens the database and migrates it.
  *
@@ -135,6 +172,7 @@ export function createControl(options: {
   const inTransaction = new AsyncLocalStorage<{ open: boolean }>();
   let db: Kysely<ControlTables> | null = null;
   let leaseDb: Kysely<ControlTables> | null = null;
+  const eventListeners = new Set<() => void>();
 
   /** PGlite has one session, so a transaction that waits for another one inside itself would wait for ever. */
   async function exclusively<T>(run: () => Promise<T>): Promise<T> {
@@ -168,6 +206,17 @@ export function createControl(options: {
       cause: failure,
     });
   }
+
+  const asRelay = <T>(fence: Fence | undefined, run: (tx: ControlTransaction) => Promise<T>): Promise<T> =>
+    exclusively(() =>
+      database()
+        .transaction()
+        .execute(async (tx) => {
+          await enterFence(tx, fence);
+          await enterScope(tx, 'pulse_relay', everything);
+          return run(tx);
+        }),
+    );
 
   return {
     async start() {
@@ -218,28 +267,34 @@ export function createControl(options: {
       );
     },
 
-    mutate<T>(
+    async mutate<T>(
       actor: Actor,
       scope: RowScope,
-      run: (tx: ControlTransaction) => Promise<{ result: T; audit: AuditEntry | readonly AuditEntry[] }>,
+      run: (tx: ControlTransaction) => Promise<Mutation<T>>,
       options?: WriteOptions,
     ): Promise<T> {
-      return exclusively(() =>
+      let told = 0;
+      const result = await exclusively(() =>
         database()
           .transaction()
           .execute(async (tx) => {
             await enterFence(tx, options?.fence);
             await enterScope(tx, 'pulse_writer', scope);
-            const { result, audit } = await run(tx);
-            const entries: readonly AuditEntry[] = Array.isArray(audit) ? audit : [audit];
+            const { result, audit, events = [] } = await run(tx);
+            const entries: readonly AuditEntry[] = [audit].flat();
+            const drafts: readonly DomainEventDraft[] = [events].flat();
             invariant(
               entries.length > 0 && entries.every((entry) => entry?.action && entry.resource),
               'a mutation of the control plane returned no audit entry',
             );
             await appendAudit(tx, actor, entries, clock.now());
+            await appendEvents(tx, actor, drafts, clock.now());
+            told = drafts.length;
             return result;
           }),
       );
+      if (told > 0) for (const wake of eventListeners) wake();
+      return result;
     },
 
     tally<T>(run: (tx: ControlTransaction) => Promise<T>, options?: WriteOptions): Promise<T> {
@@ -253,6 +308,15 @@ export function createControl(options: {
           }),
       );
     },
+
+    outbox: createOutbox({
+      read: (run) => asRelay(undefined, run),
+      write: (fence, run) => asRelay(fence, run),
+      onWritten(wake) {
+        eventListeners.add(wake);
+        return () => void eventListeners.delete(wake);
+      },
+    }),
 
     leaseTable: ({ leaseMs, isAlone }) =>
       createLeaseTable({

@@ -40,7 +40,7 @@ export const controlModule: ModuleDefinition = defineModule({
     });
     let started = false;
     return {
-      provides: { control, leases },
+      provides: { control, leases, outbox: control.outbox },
       async start() {
         await control.start();
         started = true;

@@ -1,4 +1,5 @@
 import type { Transaction } from 'kysely';
+import type { DomainEvent, DomainEventDraft } from '../contract/index.ts';
 import type { ControlTables } from './tables.ts';
 
 /** Who changes something, for the audit record. */
@@ -60,6 +61,14 @@ export interface Leases {
   lead(name: string, work: LeaseWork): Leadership;
 }
 
+/** What a mutation gives back: its audit entries, and what others are to be told of it. */
+export interface Mutation<T> {
+  readonly result: T;
+  readonly audit: AuditEntry | readonly AuditEntry[];
+  /** Written in the same transaction, sent to topic `events` after it in the order of the commits, at least once and always under the same id. */
+  readonly events?: DomainEventDraft | readonly DomainEventDraft[];
+}
+
 /** Settings of one write. */
 export interface WriteOptions {
   /** Refuses the whole transaction with `lease.lost` when another process has taken the lease since; holds it off until the transaction ends. */
@@ -83,7 +92,7 @@ export interface Control {
   mutate<T>(
     actor: Actor,
     scope: RowScope,
-    run: (tx: ControlTransaction) => Promise<{ result: T; audit: AuditEntry | readonly AuditEntry[] }>,
+    run: (tx: ControlTransaction) => Promise<Mutation<T>>,
     options?: WriteOptions,
   ): Promise<T>;
   /**
@@ -92,4 +101,24 @@ export interface Control {
    * *Bias* for figures that explain, never for what is billed or decided.
    */
   tally<T>(run: (tx: ControlTransaction) => Promise<T>, options?: WriteOptions): Promise<T>;
+}
+
+/** An event that waits to be sent. */
+export interface OutboxEntry {
+  readonly seq: string;
+  readonly event: DomainEvent;
+}
+
+/** The domain events that mutations left, for the relay. */
+export interface Outbox {
+  /** The oldest that are not sent, in the order of their commits. */
+  waiting(limit: number): Promise<OutboxEntry[]>;
+  /** How many wait, and since when the oldest does, ISO 8601. */
+  backlog(): Promise<{ readonly events: number; readonly since: string | null }>;
+  /** *Errors* `lease.lost`. */
+  markSent(entries: readonly OutboxEntry[], fence: Fence): Promise<void>;
+  /** Drops events sent longer ago than this, at most 10,000 at a time; returns how many. *Errors* `lease.lost`. */
+  drop(olderThanDays: number, fence: Fence): Promise<number>;
+  /** Calls `wake` after a mutation of this process that left events; returns the function that ends it. */
+  onWritten(wake: () => void): () => void;
 }

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { z } from 'zod';
 import type { Access, LimitsDirectory, TenantDirectory } from '../access/port.ts';
-import type { Control, Leases } from '../control/port.ts';
+import type { Control, Leases, Outbox } from '../control/port.ts';
 import type { Log } from '../log/port.ts';
 import type { Store } from '../store/port.ts';
 import type { Clock } from './clock.ts';
@@ -21,6 +21,8 @@ export interface Services {
   readonly control: Control;
   /** Which process runs a scheduled job. */
   readonly leases: Leases;
+  /** Domain events that wait to be sent. */
+  readonly outbox: Outbox;
   readonly access: Access;
   readonly tenants: TenantDirectory;
   readonly limits: LimitsDirectory;
