@@ -8,6 +8,7 @@ import { defaultScalingPolicy } from './scaling/policy.ts';
 import { createScalingJob } from './scaling/scaling-job.ts';
 import { slaRoutes } from './sla/http.ts';
 import { createSlaJob } from './sla/sla-job.ts';
+import { serviceLevelRebuilder } from './sla/service-level-rebuilder.ts';
 import { telemetryRoutes } from './telemetry/http.ts';
 
 const Config = z.strictObject({
@@ -94,7 +95,7 @@ function slaLoop(config: z.infer<typeof Config>, services: Services): Pick<Runni
     const began = performance.now();
     let waiting = 0;
     try {
-      ({ waiting } = await job.run());
+      ({ waiting } = await services.maintenance.gate.run(() => job.run()));
       waitingHours.set(waiting);
     } catch (error) {
       services.logger.error({ err: error }, 'service levels could not be computed and are tried again');
@@ -156,6 +157,7 @@ export const modules: readonly ModuleDefinition[] = [
     requires: ['store', 'log', 'access'],
     config: Config,
     create(config, services) {
+      services.maintenance.rebuilders.push(serviceLevelRebuilder());
       const loops = [slaLoop(config, services), scalingLoop(config, services), tenantTableLoop(services)];
       return {
         async start() {

@@ -14,6 +14,7 @@ import { createClickHouseQualityReader } from './metering/clickhouse-quality-rea
 import { createClickHouseUsageReader } from './metering/clickhouse-usage-reader.ts';
 import { runMetering } from './metering/metering-job.ts';
 import { createMeteringLoop } from './metering/metering-loop.ts';
+import { meteringRebuilder } from './metering/metering-rebuilder.ts';
 
 const BillingConfig = z
   .strictObject({
@@ -32,19 +33,22 @@ export const modules: readonly ModuleDefinition[] = [
     requires: ['log', 'store', 'control'],
     config: BillingConfig,
     create(config, services) {
-      const { clock, control, log, store } = services;
+      const { clock, control, log, maintenance, store } = services;
+      maintenance.rebuilders.push(meteringRebuilder({ now: () => clock.now(), chunkHours: config.meteringChunkHours }));
       const logger = services.logger.child({ module: 'billing' });
       const meteringStore = createClickHouseMeteringStore(store);
       const metering = createMeteringLoop({
         intervalMs: config.meteringIntervalSeconds * 1000,
         run: () =>
-          runMetering({
-            store: meteringStore,
-            storedPositions: () => log.committed('telemetry', storeGroup),
-            now: () => clock.now(),
-            chunkHours: config.meteringChunkHours,
-            onRefused: (hour, code) => logger.error({ ...hour, code }, 'the facts of an hour cannot be computed'),
-          }),
+          maintenance.gate.run(() =>
+            runMetering({
+              store: meteringStore,
+              storedPositions: () => log.committed('telemetry', storeGroup),
+              now: () => clock.now(),
+              chunkHours: config.meteringChunkHours,
+              onRefused: (hour, code) => logger.error({ ...hour, code }, 'the facts of an hour cannot be computed'),
+            }),
+          ),
         onError: (error) => logger.error({ err: error }, 'a metering run failed; it is tried again'),
       });
       let started = false;

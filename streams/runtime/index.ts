@@ -35,3 +35,4 @@ export {
 export { pageModule } from './page-module.ts';
 export { TlsFiles, type TlsMaterial, type TlsSource } from './tls-files.ts';
 export { startTracing } from './tracing.ts';
+export { createWorkGate, type WorkGate } from './work-gate.ts';

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { AppError, invariant } from '../contract/index.ts';
 import type { ModuleDefinition, Readiness, RunningModule, Services } from './module.ts';
+import { createWorkGate } from './work-gate.ts';
 
 /** Aliases of `--target`: names of modules; what they require comes along. */
 export type Targets = Readonly<Record<string, readonly string[]>>;
@@ -68,7 +69,8 @@ export function createModules(
   configs: Readonly<Record<string, unknown>>,
   base: Partial<Services> & { readonly logger: Logger },
 ): ModuleSet {
-  const provided: Partial<Services> = { ...base };
+  const maintenance = { gate: createWorkGate(), rebuilders: [], consumerInto: null };
+  const provided: Partial<Services> = { maintenance, ...base };
   const running: { name: string; module: RunningModule; started: boolean }[] = [];
   for (const definition of definitions) {
     const services = serviceView(provided, definition.name);

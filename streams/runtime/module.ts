@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import type { Access, LimitsDirectory, TenantDirectory } from '../access/port.ts';
 import type { Control, Leases, Outbox } from '../control/port.ts';
 import type { Log } from '../log/port.ts';
+import type { Maintenance } from '../replay/port.ts';
 import type { Store } from '../store/port.ts';
 import type { Clock } from './clock.ts';
 import type { TlsSource } from './tls-files.ts';
@@ -19,6 +20,8 @@ export interface Services {
   readonly log: Log;
   readonly store: Store;
   readonly control: Control;
+  /** What replay and backup need of the other modules of this process; always there. */
+  readonly maintenance: Maintenance;
   /** Which process runs a scheduled job. */
   readonly leases: Leases;
   /** Domain events that wait to be sent. */
@@ -63,7 +66,10 @@ export interface Addresses {
   clickhouseHttp: string | null;
 }
 
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+/** A process that stands by for its jobs is as ready as the one that leads. */
+export type Readiness =
+  | { readonly ready: true; readonly jobs?: Readonly<Record<string, 'leading' | 'standing by'>> }
+  | { readonly ready: false; readonly reason: string };
 
 /** A running part. `start` does all I/O, `stop` drains and is idempotent. */
 export interface RunningModule {

@@ -2,9 +2,11 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { z } from 'zod';
-import type { Log } from '../log/port.ts';
+import type { ConsumerOptions, Log } from '../log/port.ts';
 import { createOtlpDecoder, timeBounds } from '../otlp/index.ts';
+import { rollUpRebuilder } from '../replay/roll-up-rebuilder.ts';
 import { defineModule, type ModuleDefinition } from '../runtime/module.ts';
+import type { WorkGate } from '../runtime/work-gate.ts';
 import { createRollUpJob, type RollUpJob } from './roll-up-job.ts';
 import { createTableRecovery, startVerification, type Verification } from './table-recovery.ts';
 import { createTelemetryConsumer, storeGroup, type TelemetryConsumer } from './telemetry-consumer.ts';
@@ -72,11 +74,8 @@ const telemetryConsumerModule = (load: Load): ModuleDefinition =>
         async start() {
           const { log, store, tenants, clock, logger } = services;
           const opened = openUsageIdentities(join(services.dataDir, 'usage-identities'));
-          const running = createTelemetryConsumer({
-            log,
-            store,
+          const settings = {
             tenants,
-            identities: opened,
             createDecoder: () => createOtlpDecoder({ maxSeries: config.maxSeries }),
             bounds: timeBounds,
             retentionDays: config.retentionDays,
@@ -86,6 +85,12 @@ const telemetryConsumerModule = (load: Load): ModuleDefinition =>
             maxRecords: config.maxBatchRecords,
             lingerMs: config.lingerMs,
             busyLingerMs: config.busyLingerMs,
+          };
+          const running = createTelemetryConsumer({
+            ...settings,
+            log: gatedLog(log, services.maintenance.gate),
+            store,
+            identities: opened,
             onBatch(report) {
               if (report.records >= busyRecords) load.busyAt = performance.now();
               batches.inc();
@@ -95,6 +100,9 @@ const telemetryConsumerModule = (load: Load): ModuleDefinition =>
               batchSeconds.observe(report.seconds);
             },
           });
+          // Deciding again about an event that has been decided says the same; forgetting is left to the running consumer.
+          services.maintenance.consumerInto = (other) =>
+            createTelemetryConsumer({ ...settings, log, store: other, identities: { ...opened, prune: () => 0 } });
           identities = opened;
           consumer = running;
           const recovery = createTableRecovery({
@@ -113,6 +121,7 @@ const telemetryConsumerModule = (load: Load): ModuleDefinition =>
         },
         ready: () => (started ? { ready: true } : { ready: false, reason: 'the consumer has not started' }),
         async stop() {
+          services.maintenance.consumerInto = null;
           await consumer?.stop();
           // What is on disk now need not be taken again after a power cut.
           await verification?.stop();
@@ -142,6 +151,7 @@ const rollUpsModule = (load: Load): ModuleDefinition =>
         registers,
       });
       let job: RollUpJob | undefined;
+      services.maintenance.rebuilders.push(rollUpRebuilder(services.logger));
       return {
         async start() {
           const { log, store, logger } = services;
@@ -149,6 +159,7 @@ const rollUpsModule = (load: Load): ModuleDefinition =>
             store,
             log,
             logger,
+            gate: services.maintenance.gate,
             lag: () => lagOf(log),
             intervalMs: config.intervalMs,
             isBusy: () => performance.now() - load.busyAt < busyMs,
@@ -167,6 +178,19 @@ const rollUpsModule = (load: Load): ModuleDefinition =>
       };
     },
   });
+
+/** The log with consumers whose batches go through the gate. */
+function gatedLog(log: Log, gate: WorkGate): Log {
+  return new Proxy(log, {
+    get(target, key) {
+      if (key === 'consumer')
+        return (options: ConsumerOptions) =>
+          target.consumer({ ...options, handle: (batch) => gate.run(() => options.handle(batch)) });
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
 
 /** Records that the store has not taken yet. */
 async function lagOf(log: Log): Promise<number> {

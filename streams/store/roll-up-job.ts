@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Log } from '../log/port.ts';
+import type { WorkGate } from '../runtime/work-gate.ts';
 import { defineQuery } from './define-query.ts';
 import type { Store } from './port.ts';
 import { storeGroup } from './telemetry-consumer.ts';
@@ -42,8 +43,10 @@ interface DirtyHour {
 
 export interface RollUpJobOptions {
   readonly store: Store;
-  readonly log: Log;
+  readonly log: Pick<Log, 'committed'>;
   readonly logger: Logger;
+  /** Each round of the loop goes through it; without one it runs at once. */
+  readonly gate?: WorkGate;
   /** Records that the consumer has not taken yet. */
   readonly lag: () => Promise<number>;
   readonly intervalMs?: number;
@@ -148,7 +151,7 @@ export function createRollUpJob(options: RollUpJobOptions): RollUpJob {
 
   const runOnce = () => {
     // Two rounds at once would roll the same hours twice: a second caller gets the round in hand.
-    running ??= round().finally(() => {
+    running ??= (options.gate?.run(round) ?? round()).finally(() => {
       running = undefined;
     });
     return running;
