@@ -27,6 +27,7 @@ export type Resource =
   | 'decisions'
   | 'deployments'
   | 'audit'
+  | 'events'
   | 'alerts'
   | 'plugins'
   | 'session';

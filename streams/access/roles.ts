@@ -20,7 +20,7 @@ export const roles: Readonly<Record<RoleName, readonly Grant[]>> = {
   operator: [{ resource: '*', action: '*', scope: 'global' }],
   tenant: [
     ...writes('tenant', ['telemetry', 'usage_events', 'monitoring']),
-    ...reads('tenant', ['telemetry', 'tenants', 'analytics', 'billing', 'decisions', 'alerts', 'plugins']),
+    ...reads('tenant', ['telemetry', 'tenants', 'analytics', 'billing', 'decisions', 'alerts', 'plugins', 'events']),
     ...reads('own', ['session']),
   ],
   partner: [...reads('partner', ['tenants', 'analytics', 'billing']), ...reads('own', ['session'])],

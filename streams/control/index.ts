@@ -2,7 +2,7 @@ export { type AuditRecord, type AuditVerification, listAudit, verifyAudit } from
 export { auditRoutes } from './audit-http.ts';
 export { fencedStore } from './fenced-store.ts';
 export { type ControlConnection, createControl, type KyselyControl } from './kysely-control.ts';
-export { createLeases, type LeaseTable, leaseLost, type ProcessLeases } from './leases.ts';
+export { createLeases, jobsReadiness, type LeaseTable, leaseLost, type ProcessLeases } from './leases.ts';
 export { controlApiModule, controlModule, modules } from './module.ts';
 export type {
   Actor,

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { AppError, invariant } from '../contract/index.ts';
+import type { Readiness } from '../runtime/module.ts';
 import type { Fence, Leadership, Lease, Leases, LeaseWork } from './port.ts';
 
 /** What the database says about leases, one statement a call. */
@@ -35,6 +36,14 @@ export function leaseLost(name: string): AppError {
     status: 409,
     context: { lease: name },
   });
+}
+
+/** Readiness of a module that has started its jobs: which of them it leads. */
+export function jobsReadiness(jobs: readonly Leadership[]): Readiness {
+  return {
+    ready: true,
+    jobs: Object.fromEntries(jobs.map((job) => [job.name, job.isLeading() ? 'leading' : 'standing by'])),
+  };
 }
 
 /** A lease in hand. The timer is a hint to stop early; what proves anything is the token, at the database. */

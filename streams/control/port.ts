@@ -46,6 +46,7 @@ export type LeaseWork = (lease: Lease) => Promise<{ stop(): void | Promise<void>
 
 /** A job that leads or stands by. */
 export interface Leadership {
+  readonly name: string;
   isLeading(): boolean;
   /** Stops the work, gives the lease back and leads no more. Idempotent. */
   stop(): Promise<void>;

@@ -8,6 +8,8 @@ export const topics = {
   telemetry: { partitions: 2 },
   /** Proposals of analytics and licensing, JSON of `Decision`. */
   decisions: { partitions: 1 },
+  /** Domain events in the order of their commits, JSON of a CloudEvent. */
+  events: { partitions: 1 },
 } as const;
 export type TopicName = keyof typeof topics;
 
@@ -21,7 +23,7 @@ export interface LogMessage {
   readonly packed?: Uint8Array;
 }
 
-/** A message as read back. `offset` counts from 0 within its partition. */
+/** A message as read back. `offset` counts one by one within its partition; a log whose data was made anew goes on above all offsets that it has given out before. */
 export interface LogRecord extends LogMessage {
   readonly topic: TopicName;
   readonly partition: number;
@@ -68,6 +70,12 @@ export interface LogBatch {
   /** True when a handler may have seen this range before (crash or error between plan and commit). */
   readonly redelivered: boolean;
   readonly records: readonly LogRecord[];
+  /**
+   * Asks the log whether the range is still this consumer's. Not there where nobody else can have it.
+   *
+   * *Errors* `log.fenced` when another consumer has the partition now; `log.unavailable`.
+   */
+  confirm?(): Promise<void>;
 }
 
 export interface ConsumerOptions {
@@ -83,6 +91,10 @@ export interface ConsumerOptions {
   readonly busyLingerMs?: number;
   /** Runs one batch at a time a partition. Throwing redelivers the same range after a back-off; nothing is skipped. */
   handle(batch: LogBatch): Promise<void>;
+  /** Partitions that this consumer gets and has not had just before: what is known of them in memory may be old. Before their first batch. */
+  onAssigned?(partitions: readonly number[]): void;
+  /** Partitions that this consumer has let go, for now or for good. */
+  onRevoked?(partitions: readonly number[]): void;
   onError(error: unknown, batch: LogBatch | null): void;
 }
 
@@ -100,6 +112,7 @@ export interface Log {
   /**
    * Resolves when every message is on disk (fsync) or acknowledged by all in-sync replicas.
    *
+   * *Shape* positions in the order of the messages; none when the brokers are away and the messages are durable here until they are back.
    * *Errors* `log.unavailable` (retryable): nothing may be assumed stored; `log.message_too_large` (not retryable).
    */
   append(topic: TopicName, messages: readonly LogMessage[]): Promise<LogPosition[]>;
