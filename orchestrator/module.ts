@@ -1,4 +1,5 @@
 import { Counter } from 'prom-client';
+import { jobsReadiness, type Leadership, type Lease } from 'streams/control';
 import { defineModule, type ModuleDefinition, type RunningModule, type Services } from 'streams/runtime';
 import { z } from 'zod';
 import { createDecisionConsumer } from './decisions/decision-consumer.ts';
@@ -44,26 +45,34 @@ function createJobs(config: z.infer<typeof Config>, services: Services): Running
     help: 'Open decisions that nobody resolved in time',
     registers: [services.metrics],
   });
-  let sweep: NodeJS.Timeout | undefined;
-  let sweeping: Promise<void> = Promise.resolve();
-  const expire = async () => {
-    try {
-      expired.inc(await ledger.expire());
-    } catch (error) {
-      logger.warn({ err: error }, 'expired decisions could not be marked; tried again at the next sweep');
-    }
+  const startSweep = (lease: Lease) => {
+    let sweeping: Promise<void> = Promise.resolve();
+    const expire = async () => {
+      try {
+        expired.inc(await ledger.expire(lease));
+      } catch (error) {
+        logger.warn({ err: error }, 'expired decisions could not be marked; tried again at the next sweep');
+      }
+    };
+    const sweep = setInterval(() => {
+      sweeping = sweeping.then(expire);
+    }, config.expirySweepSeconds * 1000);
+    return {
+      async stop() {
+        clearInterval(sweep);
+        await sweeping;
+      },
+    };
   };
+  let jobs: Leadership[] = [];
   return {
     async start() {
       await consumer.start();
-      sweep = setInterval(() => {
-        sweeping = expire();
-      }, config.expirySweepSeconds * 1000);
+      jobs = [services.leases.lead('decision-expiry', startSweep)];
     },
-    ready: () => ({ ready: true }),
+    ready: () => jobsReadiness(jobs),
     async stop() {
-      clearInterval(sweep);
-      await sweeping;
+      await Promise.all(jobs.map((job) => job.stop()));
       await consumer.stop();
     },
   };

@@ -3,10 +3,11 @@ import {
   Decision,
   type DecisionState,
   type DecisionView,
+  type DomainEventDraft,
   Outcome,
   type TenantRecord,
 } from 'streams/contract';
-import type { Actor, Control, ControlTransaction, RowScope } from 'streams/control';
+import type { Actor, Control, ControlTransaction, Fence, RowScope } from 'streams/control';
 import { currentDeployment, deploymentAfter, planDeployment } from '../kubernetes/plan.ts';
 import { defaultGatePolicy, type GatePolicy, type GateResult, judge } from './gates.ts';
 
@@ -41,8 +42,8 @@ export interface DecisionLedger {
     scope: RowScope,
     filter: { state?: DecisionState | undefined; limit: number; cursor?: string | undefined },
   ): Promise<{ items: DecisionView[]; nextCursor: string | null }>;
-  /** Marks open decisions whose time is over; returns how many. */
-  expire(): Promise<number>;
+  /** Marks open decisions whose time is over; returns how many. *Errors* `lease.lost` when another process has taken the sweep over. */
+  expire(fence?: Fence): Promise<number>;
 }
 
 export function createDecisionLedger({
@@ -133,7 +134,7 @@ export function createDecisionLedger({
           tenantId: decision.tenantId,
           after: { state: outcome.state },
         };
-        return { result: true, audit };
+        return { result: true, audit, events: decisionEvent(decision, outcome) };
       });
     },
 
@@ -171,6 +172,7 @@ export function createDecisionLedger({
             before: { state },
             after: { state: outcome.state, reason },
           },
+          events: decisionEvent(decision, outcome),
         };
       });
       return control.read(scope, (tx) => readOne(tx, id));
@@ -180,12 +182,12 @@ export function createDecisionLedger({
 
     list: (scope, filter) => control.read(scope, (tx) => readPage(tx, filter)),
 
-    async expire() {
+    async expire(fence) {
       const open = await control.read(global, (tx) => readPage(tx, { state: 'open', limit: 1000 }));
       const over = open.items.filter((item) => Date.parse(item.expiresAt) <= now());
       for (const view of over) {
         const actor: Actor = { id: 'system:orchestrator', correlationId: view.id };
-        await control.mutate(actor, global, async (tx) => {
+        const expire = async (tx: ControlTransaction) => {
           const outcome: Outcome = {
             state: 'expired',
             at: new Date(now()).toISOString(),
@@ -198,11 +200,23 @@ export function createDecisionLedger({
           return {
             result: undefined,
             audit: { action: 'decision.expire', resource: `decision:${view.id}`, tenantId: view.tenantId },
+            events: decisionEvent(view, outcome),
           };
-        });
+        };
+        await control.mutate(actor, global, expire, fence === undefined ? {} : { fence });
       }
       return over.length;
     },
+  };
+}
+
+/** What others are told when a decision comes into a state. */
+function decisionEvent(decision: Decision, { state, actor, detail }: Outcome): DomainEventDraft {
+  return {
+    type: state === 'open' ? 'decision.opened' : `decision.${state}`,
+    tenantId: decision.tenantId,
+    subject: `decision:${decision.id}`,
+    data: { decisionId: decision.id, kind: decision.kind, action: decision.action.name, state, actor, detail },
   };
 }
 

@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { createApiKey } from 'streams/access';
-import { AppError, NewApiKey, type NewTenant, Tenant, type TenantId, TenantState } from 'streams/contract';
+import {
+  AppError,
+  type DomainEventType,
+  NewApiKey,
+  type NewTenant,
+  Tenant,
+  type TenantId,
+  TenantState,
+} from 'streams/contract';
 import type { Actor, Control, ControlTransaction, RowScope } from 'streams/control';
 import { type LifecycleVerb, nextState } from './tenant-lifecycle.ts';
 
@@ -58,6 +66,7 @@ export function createTenantRegistry(deps: {
         return {
           result: { tenant: row, apiKey: key.apiKey },
           audit: { action: 'tenant.create', resource: `tenant:${tenant.id}`, tenantId: tenant.id, after: row },
+          events: { type: 'tenant.created', tenantId: tenant.id, data: described(row) },
         };
       });
       return changed(created);
@@ -106,6 +115,11 @@ export function createTenantRegistry(deps: {
         return {
           result: stored,
           audit: { action: 'tenant.change', resource: `tenant:${id}`, tenantId: id, before, after: stored },
+          events: {
+            type: 'tenant.changed',
+            tenantId: id,
+            data: { before: described(before), after: described(stored) },
+          },
         };
       });
       return changed(result);
@@ -126,11 +140,23 @@ export function createTenantRegistry(deps: {
             before: { state: before.state },
             after: { state },
           },
+          events: { type: eventOf[verb], tenantId: id, data: { before: before.state, after: state } },
         };
       });
       return changed(result);
     },
   };
+}
+
+const eventOf = {
+  suspend: 'tenant.suspended',
+  resume: 'tenant.resumed',
+  cancel: 'tenant.cancelled',
+} as const satisfies Record<LifecycleVerb, DomainEventType>;
+
+/** What events tell of a tenant. */
+function described({ name, tier, plan, region, currency, timeZone, partnerId }: Tenant) {
+  return { name, tier, plan, region, currency, timeZone, partnerId };
 }
 
 async function refuseKnown(tx: ControlTransaction, tenant: NewTenant): Promise<void> {
