@@ -1,4 +1,5 @@
 import { AppError } from '../contract/index.ts';
+import { gatherBatch, lingerAfter, pause } from './batch-gather.ts';
 import { corrupt } from './log-errors.ts';
 import type { Partition } from './partition.ts';
 import type { ConsumerOptions, LogBatch, LogRecord } from './port.ts';
@@ -18,11 +19,6 @@ interface ConsumerParts {
   claim(partition: Partition): Promise<PositionFile>;
   release(partition: Partition): void;
 }
-
-/** A batch that holds this part of `maxBytes` when its linger ends may wait on: what comes so fast fills it soon. */
-const busyShare = 32;
-/** A batch that is not full waits so many times what the one before it took: small batches cost nearly what full ones do, and whoever appends needs the processors more. */
-const restTimes = 4;
 
 /** One loop a partition: plan, handle, commit. Each loop holds at most one batch. */
 export class EmbeddedConsumer {
@@ -55,6 +51,7 @@ export class EmbeddedConsumer {
       this.#releaseAll();
       throw error;
     }
+    this.#options.onAssigned?.(this.#claimed.map(({ partition }) => partition.number));
     this.#loops = Promise.all(this.#claimed.map(({ partition, position }) => this.#run(partition, position)));
   }
 
@@ -74,7 +71,7 @@ export class EmbeddedConsumer {
     let tookMs = 0;
     while (!this.#stopping.signal.aborted) {
       try {
-        batch ??= await this.#plan(partition, position, this.#lingerAfter(tookMs));
+        batch ??= await this.#plan(partition, position, lingerAfter(this.#options, tookMs));
         if (batch === null) continue;
         const began = performance.now();
         await this.#options.handle(batch);
@@ -104,56 +101,13 @@ export class EmbeddedConsumer {
         );
       return this.#toBatch(records, plan, true);
     }
-    const records = await this.#gather(partition, committed, lingerMs);
+    const run = { lingerMs, stopping: this.#stopping.signal };
+    const records = await gatherBatch(partition, committed, this.#options, run);
     const [first, last] = [records[0], records.at(-1)];
     if (first === undefined || last === undefined || this.#stopping.signal.aborted) return null;
     const range = { first: first.offset, last: last.offset };
     await position.save({ committed, plan: range });
     return this.#toBatch(records, range, false);
-  }
-
-  #lingerAfter(tookMs: number): number {
-    const { lingerMs, busyLingerMs = lingerMs } = this.#options;
-    return Math.min(Math.max(lingerMs, restTimes * tookMs), Math.max(lingerMs, busyLingerMs));
-  }
-
-  /** Waits for a record, then takes what is there up to the limits, waiting at most `lingerMs` for more. */
-  async #gather(partition: Partition, from: number, lingerMs: number): Promise<readonly LogRecord[]> {
-    const stopping = this.#stopping.signal;
-    await partition.waitFor(from, stopping);
-    const records: LogRecord[] = [];
-    const { weigh = recordBytes } = this.#options;
-    let bytes = 0;
-    let full = false;
-    const take = async () => {
-      for await (const record of partition.read(from + records.length, from + this.#options.maxRecords)) {
-        bytes += weigh(record);
-        if (records.length > 0 && bytes > this.#options.maxBytes) {
-          full = true;
-          return;
-        }
-        records.push(record);
-      }
-      full = records.length >= this.#options.maxRecords || bytes >= this.#options.maxBytes;
-    };
-    await take();
-    if (full || lingerMs <= 0) return records;
-    const { maxBytes, busyLingerMs } = this.#options;
-    const latest = performance.now() + (busyLingerMs ?? lingerMs);
-    // Where much is waiting there is nothing to rest for: the next record may take a moment, no more.
-    const isBusy = () => bytes * busyShare >= maxBytes;
-    const moment = Math.min(lingerMs, this.#options.lingerMs);
-    let linger = deadline(isBusy() ? moment : lingerMs, stopping);
-    while (!full && !linger.signal.aborted) {
-      await partition.waitFor(from + records.length, linger.signal);
-      await take();
-      const left = latest - performance.now();
-      if (!isBusy() || left <= 0 || linger.signal.aborted) continue;
-      linger.clear();
-      linger = deadline(Math.min(moment, left), stopping);
-    }
-    linger.clear();
-    return records;
   }
 
   #toBatch(records: readonly LogRecord[], range: { first: number; last: number }, redelivered: boolean): LogBatch {
@@ -188,41 +142,8 @@ export function checkLimits(options: ConsumerOptions): void {
   }
 }
 
-function recordBytes(record: LogRecord): number {
-  let bytes = (record.payloadBytes ?? record.payload.length) + record.key.length;
-  for (const [name, value] of Object.entries(record.headers)) bytes += name.length + value.length;
-  return bytes;
-}
-
 async function collect(records: AsyncIterable<LogRecord>): Promise<LogRecord[]> {
   const all: LogRecord[] = [];
   for await (const record of records) all.push(record);
   return all;
-}
-
-function deadline(ms: number, stopping: AbortSignal): { readonly signal: AbortSignal; clear(): void } {
-  const controller = new AbortController();
-  const abort = () => controller.abort();
-  const timer = setTimeout(abort, ms);
-  stopping.addEventListener('abort', abort, { once: true });
-  if (stopping.aborted) abort();
-  return {
-    signal: controller.signal,
-    clear: () => {
-      clearTimeout(timer);
-      stopping.removeEventListener('abort', abort);
-    },
-  };
-}
-
-function pause(ms: number, stopping: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const until = deadline(ms, stopping);
-    const done = () => {
-      until.clear();
-      resolve();
-    };
-    if (until.signal.aborted) done();
-    else until.signal.addEventListener('abort', done, { once: true });
-  });
 }

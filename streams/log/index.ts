@@ -5,6 +5,7 @@ export {
   type EmbeddedLogStatus,
 } from './embedded-log.ts';
 export { type Envelope, fromHeaders, type HourCount, toHeaders } from './envelope.ts';
+export { createKafkaLog, type KafkaLog, type KafkaLogOptions, type KafkaLogStatus } from './kafka-log.ts';
 export { logModule } from './module.ts';
 export { giveBack, gunzipChunkBytes, gzipClaimedBytes } from './payload-compression.ts';
 export {
