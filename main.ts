@@ -9,6 +9,7 @@ import { Registry } from 'prom-client';
 import { modules as accessModules } from 'streams/access';
 import { AppError } from 'streams/contract';
 import { modules as controlModules } from 'streams/control';
+import { modules as eventModules } from 'streams/events';
 import { logModule } from 'streams/log';
 import {
   checkTransport,
@@ -43,6 +44,7 @@ const api = [
   'analytics-api',
   'billing-api',
   'orchestrator-api',
+  'events-api',
   'gateway',
 ];
 /** Every target has the gateway: health, readiness and metrics of the process. */
@@ -54,6 +56,7 @@ const targets: Targets = {
     'analytics',
     'billing',
     'orchestrator',
+    'events',
     ...api,
     'web',
     'agent',
@@ -64,7 +67,7 @@ const targets: Targets = {
   store: ['store', 'gateway'],
   analytics: ['analytics', 'gateway'],
   billing: ['billing', 'gateway'],
-  orchestrator: ['orchestrator', 'gateway'],
+  orchestrator: ['orchestrator', 'events', 'gateway'],
   api,
   web: ['web', 'gateway'],
 };
@@ -95,6 +98,7 @@ function definitions(host: HttpProcess): ModuleDefinition[] {
     ...controlModules,
     ...accessModules,
     http,
+    ...eventModules,
     ...ingestModules,
     ...analyticsModules,
     ...billingModules,

@@ -1,5 +1,6 @@
 import { Counter, Gauge } from 'prom-client';
-import { defineModule, type ModuleDefinition, type RunningModule, type Services } from 'streams/runtime';
+import { fencedStore, jobsReadiness, type Leadership, type Lease } from 'streams/control';
+import { defineModule, type ModuleDefinition, type Services } from 'streams/runtime';
 import { z } from 'zod';
 import { fleetRoutes } from './fleet/http.ts';
 import { createTenantTable } from './fleet/tenant-table.ts';
@@ -7,8 +8,8 @@ import { forecastRoutes } from './forecast/http.ts';
 import { defaultScalingPolicy } from './scaling/policy.ts';
 import { createScalingJob } from './scaling/scaling-job.ts';
 import { slaRoutes } from './sla/http.ts';
-import { createSlaJob } from './sla/sla-job.ts';
 import { serviceLevelRebuilder } from './sla/service-level-rebuilder.ts';
+import { createSlaJob } from './sla/sla-job.ts';
 import { telemetryRoutes } from './telemetry/http.ts';
 
 const Config = z.strictObject({
@@ -17,19 +18,22 @@ const Config = z.strictObject({
   slaIntervalSeconds: z.number().min(0.1).max(3600).default(3),
 });
 
+/** Work of a leader, see `Leases`. */
+type Loop = (lease: Lease) => { stop(): Promise<void> };
+
 /** Runs the scaling job again and again, never twice at once. */
-function scalingLoop(config: z.infer<typeof Config>, services: Services): Pick<RunningModule, 'start' | 'stop'> {
+function scalingLoop(config: z.infer<typeof Config>, services: Services): Loop {
   const judged = new Counter({
     name: 'pulse_scaling_judgements_total',
     help: 'tenants judged by the scaling policy, by result; frozen: stale or too little telemetry',
     labelNames: ['result'],
     registers: [services.metrics],
   });
-  const reasons = new Map<string, string>();
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> = Promise.resolve();
-  let stopped = false;
-  const start = async (): Promise<void> => {
+  return (lease) => {
+    const reasons = new Map<string, string>();
+    let timer: NodeJS.Timeout | undefined;
+    let running: Promise<void> = Promise.resolve();
+    let stopped = false;
     const job = createScalingJob({
       store: services.store,
       log: services.log,
@@ -48,6 +52,7 @@ function scalingLoop(config: z.infer<typeof Config>, services: Services): Pick<R
     });
     const round = async (): Promise<void> => {
       try {
+        await lease.check();
         await job.run();
       } catch (error) {
         services.logger.error({ err: error }, 'the scaling job failed and runs again at its next turn');
@@ -60,14 +65,13 @@ function scalingLoop(config: z.infer<typeof Config>, services: Services): Pick<R
       }, config.scalingIntervalSeconds * 1_000);
     };
     schedule();
-  };
-  return {
-    start,
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await running;
-    },
+    return {
+      async stop() {
+        stopped = true;
+        clearTimeout(timer);
+        await running;
+      },
+    };
   };
 }
 
@@ -75,50 +79,50 @@ function scalingLoop(config: z.infer<typeof Config>, services: Services): Pick<R
 const slaPauseMsMax = 60_000;
 
 /** Runs the service level job again and again, never twice at once; at once when history is still waiting, with as long a pause as its work took. */
-function slaLoop(config: z.infer<typeof Config>, services: Services): Pick<RunningModule, 'start' | 'stop'> {
+function slaLoop(config: z.infer<typeof Config>, services: Services): Loop {
   const waitingHours = new Gauge({
     name: 'pulse_sla_waiting_hours',
     help: 'tenant-hours whose service level is not computed yet',
     registers: [services.metrics],
   });
-  const job = createSlaJob({
-    store: services.store,
-    log: services.log,
-    elapsedMs: () => performance.now(),
-    onRefused: (hour, error) =>
-      services.logger.error({ ...hour, code: error.code }, 'the service level of an hour cannot be computed'),
-  });
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> = Promise.resolve();
-  let stopped = false;
-  const round = async (): Promise<void> => {
-    const began = performance.now();
-    let waiting = 0;
-    try {
-      ({ waiting } = await services.maintenance.gate.run(() => job.run()));
-      waitingHours.set(waiting);
-    } catch (error) {
-      services.logger.error({ err: error }, 'service levels could not be computed and are tried again');
-    }
-    const cost = performance.now() - began;
-    const pause = Math.min(slaPauseMsMax, Math.max(config.slaIntervalSeconds * 1000, 3 * cost));
-    if (!stopped) schedule(waiting > 0 ? Math.min(cost, pause) : pause);
-  };
-  const schedule = (ms: number): void => {
-    timer = setTimeout(() => {
-      running = round();
-    }, ms);
-  };
-  return {
-    async start() {
-      schedule(0);
-    },
-    async stop() {
-      stopped = true;
-      job.stop();
-      clearTimeout(timer);
-      await running;
-    },
+  return (lease) => {
+    const job = createSlaJob({
+      store: fencedStore(services.store, lease),
+      log: services.log,
+      elapsedMs: () => performance.now(),
+      onRefused: (hour, error) =>
+        services.logger.error({ ...hour, code: error.code }, 'the service level of an hour cannot be computed'),
+    });
+    let timer: NodeJS.Timeout | undefined;
+    let running: Promise<void> = Promise.resolve();
+    let stopped = false;
+    const round = async (): Promise<void> => {
+      const began = performance.now();
+      let waiting = 0;
+      try {
+        ({ waiting } = await services.maintenance.gate.run(() => job.run()));
+        waitingHours.set(waiting);
+      } catch (error) {
+        services.logger.error({ err: error }, 'service levels could not be computed and are tried again');
+      }
+      const cost = performance.now() - began;
+      const pause = Math.min(slaPauseMsMax, Math.max(config.slaIntervalSeconds * 1000, 3 * cost));
+      if (!stopped) schedule(waiting > 0 ? Math.min(cost, pause) : pause);
+    };
+    const schedule = (ms: number): void => {
+      timer = setTimeout(() => {
+        running = round();
+      }, ms);
+    };
+    schedule(0);
+    return {
+      async stop() {
+        stopped = true;
+        job.stop();
+        clearTimeout(timer);
+        await running;
+      },
+    };
   };
 }
 
@@ -126,26 +130,27 @@ function slaLoop(config: z.infer<typeof Config>, services: Services): Pick<Runni
 const tenantTableMs = 5_000;
 
 /** Copies the tenant list into the store for dashboards, by whichever processes run this: equal rows replace each other. */
-function tenantTableLoop(services: Services): Pick<RunningModule, 'start' | 'stop'> {
-  const table = createTenantTable(services);
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> = Promise.resolve();
-  const round = () => {
-    running = table
-      .run()
-      .catch((error) => services.logger.error({ err: error }, 'the tenant list could not be copied into the store'))
-      .finally(() => timer?.refresh());
-  };
-  return {
-    async start() {
-      timer = setTimeout(round, tenantTableMs);
-      round();
-    },
-    async stop() {
-      clearTimeout(timer);
-      timer = undefined;
-      await running;
-    },
+function tenantTableLoop(services: Services): Loop {
+  return (lease) => {
+    const { tenants, clock, store } = services;
+    const table = createTenantTable({ tenants, clock, store: fencedStore(store, lease) });
+    let timer: NodeJS.Timeout | undefined;
+    let running: Promise<unknown> = Promise.resolve();
+    const round = () => {
+      running = table
+        .run()
+        .catch((error) => services.logger.error({ err: error }, 'the tenant list could not be copied into the store'))
+        .finally(() => timer?.refresh());
+    };
+    timer = setTimeout(round, tenantTableMs);
+    round();
+    return {
+      async stop() {
+        clearTimeout(timer);
+        timer = undefined;
+        await running;
+      },
+    };
   };
 }
 
@@ -154,18 +159,23 @@ export const modules: readonly ModuleDefinition[] = [
   defineModule({
     name: 'analytics',
     description: 'jobs: service levels of touched hours, scaling proposals',
-    requires: ['store', 'log', 'access'],
+    requires: ['store', 'log', 'access', 'control'],
     config: Config,
     create(config, services) {
       services.maintenance.rebuilders.push(serviceLevelRebuilder());
-      const loops = [slaLoop(config, services), scalingLoop(config, services), tenantTableLoop(services)];
+      const loops = {
+        'service-levels': slaLoop(config, services),
+        scaling: scalingLoop(config, services),
+        'tenant-table': tenantTableLoop(services),
+      };
+      let jobs: Leadership[] = [];
       return {
         async start() {
-          for (const loop of loops) await loop.start();
+          jobs = Object.entries(loops).map(([name, loop]) => services.leases.lead(name, loop));
         },
-        ready: () => ({ ready: true }),
+        ready: () => jobsReadiness(jobs),
         async stop() {
-          await Promise.all(loops.map((loop) => loop.stop()));
+          await Promise.all(jobs.map((job) => job.stop()));
         },
       };
     },

@@ -1,3 +1,4 @@
+import { fencedStore, jobsReadiness, type Leadership, type Lease } from 'streams/control';
 import { defineModule, type ModuleDefinition } from 'streams/runtime';
 import { storeGroup } from 'streams/store';
 import { z } from 'zod';
@@ -33,38 +34,50 @@ export const modules: readonly ModuleDefinition[] = [
     requires: ['log', 'store', 'control'],
     config: BillingConfig,
     create(config, services) {
-      const { clock, control, log, maintenance, store } = services;
+      const { clock, control, leases, log, maintenance, store } = services;
       maintenance.rebuilders.push(meteringRebuilder({ now: () => clock.now(), chunkHours: config.meteringChunkHours }));
       const logger = services.logger.child({ module: 'billing' });
-      const meteringStore = createClickHouseMeteringStore(store);
-      const metering = createMeteringLoop({
-        intervalMs: config.meteringIntervalSeconds * 1000,
-        run: () =>
-          maintenance.gate.run(() =>
-            runMetering({
-              store: meteringStore,
-              storedPositions: () => log.committed('telemetry', storeGroup),
-              now: () => clock.now(),
-              chunkHours: config.meteringChunkHours,
-              onRefused: (hour, code) => logger.error({ ...hour, code }, 'the facts of an hour cannot be computed'),
-            }),
-          ),
-        onError: (error) => logger.error({ err: error }, 'a metering run failed; it is tried again'),
-      });
-      let started = false;
+      let failure: () => string | null = () => null;
+      const startMetering = (lease: Lease) => {
+        const meteringStore = createClickHouseMeteringStore(fencedStore(store, lease));
+        const metering = createMeteringLoop({
+          intervalMs: config.meteringIntervalSeconds * 1000,
+          run: () =>
+            maintenance.gate.run(() =>
+              runMetering({
+                store: meteringStore,
+                storedPositions: () => log.committed('telemetry', storeGroup),
+                now: () => clock.now(),
+                chunkHours: config.meteringChunkHours,
+                onRefused: (hour, code) => logger.error({ ...hour, code }, 'the facts of an hour cannot be computed'),
+              }),
+            ),
+          onError: (error) => logger.error({ err: error }, 'a metering run failed; it is tried again'),
+        });
+        failure = () => metering.failure();
+        metering.start();
+        return {
+          async stop() {
+            await metering.stop();
+            failure = () => null;
+          },
+        };
+      };
+      let job: Leadership | undefined;
       return {
         async start() {
           const added = await createRateCardStore(control).seed({ id: 'system:billing', correlationId: 'start' });
           if (added > 0) logger.info({ cards: added }, 'the sample rate cards were added');
-          metering.start();
-          started = true;
+          job = leases.lead('metering', startMetering);
         },
         ready() {
-          const failure = metering.failure();
-          if (failure !== null) return { ready: false, reason: `the last metering run failed: ${failure}` };
-          return started ? { ready: true } : { ready: false, reason: 'billing has not started' };
+          const code = failure();
+          if (code !== null) return { ready: false, reason: `the last metering run failed: ${code}` };
+          return job ? jobsReadiness([job]) : { ready: false, reason: 'billing has not started' };
         },
-        stop: () => metering.stop(),
+        async stop() {
+          await job?.stop();
+        },
       };
     },
   }),

@@ -109,7 +109,7 @@ class Candidate implements Leadership {
   }
   begin(lease: HeldLease): void {
     this.lease = lease;
-    this.#options.logger.info({ lease: lease.name, token: lease.token.toString() }, 'leading');
+    this.#options.logger.info({ lease: lease.name, fence: lease.token.toString() }, 'leading');
     this.#options.onChange?.(this.name, true);
     this.#term = this.#lead(lease);
   }

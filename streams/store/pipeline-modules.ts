@@ -2,12 +2,15 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { z } from 'zod';
+import { fencedStore } from '../control/fenced-store.ts';
+import { jobsReadiness } from '../control/leases.ts';
+import type { Leadership } from '../control/port.ts';
 import type { ConsumerOptions, Log } from '../log/port.ts';
 import { createOtlpDecoder, timeBounds } from '../otlp/index.ts';
 import { rollUpRebuilder } from '../replay/roll-up-rebuilder.ts';
 import { defineModule, type ModuleDefinition } from '../runtime/module.ts';
 import type { WorkGate } from '../runtime/work-gate.ts';
-import { createRollUpJob, type RollUpJob } from './roll-up-job.ts';
+import { createRollUpJob } from './roll-up-job.ts';
 import { createTableRecovery, startVerification, type Verification } from './table-recovery.ts';
 import { createTelemetryConsumer, storeGroup, type TelemetryConsumer } from './telemetry-consumer.ts';
 import { openUsageIdentities, type UsageIdentities } from './usage-identities.ts';
@@ -139,7 +142,7 @@ const rollUpsModule = (load: Load): ModuleDefinition =>
   defineModule({
     name: 'roll-ups',
     description: 'jobs: roll-ups of the hours that batches touched',
-    requires: ['log', 'store'],
+    requires: ['log', 'store', 'control'],
     config: z.strictObject({ intervalMs: z.int().min(100).max(600_000).default(1000) }),
     create(config, services) {
       const registers = [services.metrics];
@@ -150,30 +153,34 @@ const rollUpsModule = (load: Load): ModuleDefinition =>
         buckets: [0.01, 0.1, 1, 5, 30],
         registers,
       });
-      let job: RollUpJob | undefined;
+      let leadership: Leadership | undefined;
       services.maintenance.rebuilders.push(rollUpRebuilder(services.logger));
       return {
         async start() {
-          const { log, store, logger } = services;
-          job = createRollUpJob({
-            store,
-            log,
-            logger,
-            gate: services.maintenance.gate,
-            lag: () => lagOf(log),
-            intervalMs: config.intervalMs,
-            isBusy: () => performance.now() - load.busyAt < busyMs,
-            onRound(report) {
-              waiting.set(report.waiting);
-              roundSeconds.observe(report.seconds);
-            },
+          const { log, store, logger, leases } = services;
+          leadership = leases.lead('roll-ups', (lease) => {
+            const job = createRollUpJob({
+              store: fencedStore(store, lease),
+              log,
+              logger,
+              gate: services.maintenance.gate,
+              lag: () => lagOf(log),
+              intervalMs: config.intervalMs,
+              isBusy: () => performance.now() - load.busyAt < busyMs,
+              onRound(report) {
+                waiting.set(report.waiting);
+                roundSeconds.observe(report.seconds);
+              },
+            });
+            job.start();
+            return job;
           });
-          job.start();
         },
-        ready: () => (job ? { ready: true } : { ready: false, reason: 'the roll-up job has not started' }),
+        ready: () =>
+          leadership ? jobsReadiness([leadership]) : { ready: false, reason: 'the roll-up job has not started' },
         async stop() {
-          await job?.stop();
-          job = undefined;
+          await leadership?.stop();
+          leadership = undefined;
         },
       };
     },
