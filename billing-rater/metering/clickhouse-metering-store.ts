@@ -96,7 +96,9 @@ export function createClickHouseMeteringStore(store: Store): MeteringStore {
       if (work.length === 0) return;
       const starts = work.map(({ hour }) => hour);
       const parameters = {
-        hours: JSON.stringify(work.map((one) => [one.tenant, one.hour, one.version, one.partition, one.position])),
+        hours: JSON.stringify(
+          work.map((one) => [one.tenant, one.hour, one.version, one.partition, one.position, one.completed]),
+        ),
         from: Math.min(...starts),
         to: Math.max(...starts) + hourSeconds,
       };

@@ -55,7 +55,7 @@ async function meterChunk(
   deps: MeteringJobDeps,
   signal: MeteredSignal,
   chunk: readonly DueHour[],
-  positionOf: ReadonlyMap<number, number>,
+  between: ReadonlyMap<number, { readonly from: number; readonly to: number }>,
 ): Promise<void> {
   const hours = signal === 'metrics' ? withNextHours(chunk) : chunk;
   const work: HourWork[] = hours.map(({ tenant, hour, version, partition }) => ({
@@ -63,12 +63,13 @@ async function meterChunk(
     hour,
     version,
     partition,
-    position: positionOf.get(partition) ?? 0,
+    position: between.get(partition)?.to ?? 0,
+    completed: between.get(partition)?.from ?? 0,
   }));
   try {
     await deps.store.writeFacts(signal, work);
   } catch (error) {
-    if (!(error instanceof AppError) || error.retryable) throw error;
+    if (!(error instanceof AppError) || error.retryable || error.code === 'lease.lost') throw error;
     const [only] = chunk;
     if (only === undefined) throw error;
     if (chunk.length === 1) {
@@ -77,8 +78,8 @@ async function meterChunk(
       return;
     }
     const half = Math.ceil(chunk.length / 2);
-    await meterChunk(deps, signal, chunk.slice(0, half), positionOf);
-    await meterChunk(deps, signal, chunk.slice(half), positionOf);
+    await meterChunk(deps, signal, chunk.slice(0, half), between);
+    await meterChunk(deps, signal, chunk.slice(half), between);
     return;
   }
   await deps.store.markMetered(chunk, '');
@@ -88,7 +89,8 @@ async function meterChunk(
  * One run: facts of all hours touched since the last completed run are computed anew and appended under their new version, then the run's positions are completed.
  *
  * *Shape* only offsets below the consumer's commit are looked at: the ledger row of a batch stands before its rows do. Interrupted anywhere, the next run does the same work again or the rest of it;
- * facts of a completed position never change, because later work always carries a higher version.
+ * facts of a completed position never change, because later work always carries a higher version and a run that was overtaken by another one writes nothing.
+ * *Errors* `lease.lost`, besides those of the store.
  */
 export async function runMetering(deps: MeteringJobDeps): Promise<{ hours: number }> {
   const at = deps.now();
@@ -99,12 +101,13 @@ export async function runMetering(deps: MeteringJobDeps): Promise<{ hours: numbe
   const due = await deps.store.due(
     reached.map(({ partition, next }) => ({ partition, from: from.get(partition) ?? 0, to: next })),
   );
-  const positionOf = new Map(reached.map(({ partition, next }) => [partition, next]));
+  const between = new Map(completed.positions.map(({ partition, next }) => [partition, { from: next, to: next }]));
+  for (const { partition, next } of reached) between.set(partition, { from: from.get(partition) ?? 0, to: next });
   let done = 0;
   for (const signal of ['events', 'metrics'] satisfies MeteredSignal[]) {
     const own = due.filter((hour) => hour.signal === signal).toSorted((a, b) => a.hour - b.hour || a.tenant - b.tenant);
     for (const chunk of chunksOf(own, deps.chunkHours)) {
-      await meterChunk(deps, signal, chunk, positionOf);
+      await meterChunk(deps, signal, chunk, between);
       done += chunk.length;
       deps.onProgress?.(done, due.length);
     }

@@ -17,6 +17,8 @@ export interface DueHour {
 /** An hour to compute, with the log position up to which events are read. */
 export interface HourWork extends Omit<DueHour, 'signal'> {
   readonly position: number;
+  /** The partition's position when the run began: facts are written only while it stands there still. */
+  readonly completed: number;
 }
 
 /** What the metering job needs of the store. */

@@ -6,13 +6,15 @@
 --   A point without a usable value (no recorded value, inexact integer, not finite, 1e18 and beyond) and a late one are left out.
 -- A given hour brings the one before with it, because a fall is decided by the points of the following minutes.
 -- Only what differs from the newest fact of a bucket is appended; a bucket that lost its points becomes 0. FINAL: a resent or rewritten point counts once.
+-- Nothing is written when another run has been completed since this one began: the facts of a completed position never change.
 INSERT INTO billing_facts (tenant, meter, subject, bucket, value, seconds, events, partition, version)
 WITH
   hours AS (
     SELECT tenant, hour, max(version) AS version, any(part) AS part
     FROM (
       SELECT h.1 AS tenant, toInt64(h.2) AS given, h.3 AS version, h.4 AS part
-      FROM (SELECT arrayJoin(JSONExtract({hours:String}, 'Array(Tuple(UInt32, UInt32, UInt64, UInt16, UInt64))')) AS h)
+      FROM (SELECT arrayJoin(JSONExtract({hours:String}, 'Array(Tuple(UInt32, UInt32, UInt64, UInt16, UInt64, UInt64))')) AS h)
+      WHERE h.6 = (SELECT mapFromArrays(groupArray(partition), groupArray(next)) FROM (SELECT partition, max(next) AS next FROM metered_positions GROUP BY partition))[h.4]
     ) ARRAY JOIN [given - 3600, given] AS hour
     GROUP BY tenant, hour
   ),

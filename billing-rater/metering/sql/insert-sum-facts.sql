@@ -2,11 +2,13 @@
 -- Row grain: tenant, meter, subject (when the meter counts by subject), 15-minute bucket. Units: value = sum of the events' values, exact decimals.
 -- Only what differs from the newest fact of a bucket is appended.
 -- FINAL: an event is one row whatever was re-delivered.
+-- Nothing is written when another run has been completed since this one began: the facts of a completed position never change.
 INSERT INTO billing_facts (tenant, meter, subject, bucket, value, seconds, events, partition, version)
 WITH
   hours AS (
     SELECT h.1 AS tenant, h.2 AS hour, h.3 AS version, h.4 AS part, h.5 AS position
-    FROM (SELECT arrayJoin(JSONExtract({hours:String}, 'Array(Tuple(UInt32, UInt32, UInt64, UInt16, UInt64))')) AS h)
+    FROM (SELECT arrayJoin(JSONExtract({hours:String}, 'Array(Tuple(UInt32, UInt32, UInt64, UInt16, UInt64, UInt64))')) AS h)
+    WHERE h.6 = (SELECT mapFromArrays(groupArray(partition), groupArray(next)) FROM (SELECT partition, max(next) AS next FROM metered_positions GROUP BY partition))[h.4]
   ),
   types AS (
     SELECT t.1 AS type, t.2 AS meter, t.3 AS by_subject

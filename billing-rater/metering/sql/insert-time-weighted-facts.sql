@@ -5,11 +5,13 @@
 --   a sample counts from its whole second on. A sample without a usable value (no recorded value, inexact integer, not finite, 1e18 and beyond) ends the hold; a late one is as if it had not come.
 -- Only what differs from the newest fact of a bucket is appended: a live hour is computed again and again, and its past quarters do not change.
 -- Tie-breaks: within a second the latest time, then the highest series id. FINAL: a resent or rewritten point counts once.
+-- Nothing is written when another run has been completed since this one began: the facts of a completed position never change.
 INSERT INTO billing_facts (tenant, meter, subject, bucket, value, seconds, events, partition, version)
 WITH
   hours AS (
     SELECT h.1 AS tenant, h.2 AS hour, h.3 AS version, h.4 AS part
-    FROM (SELECT arrayJoin(JSONExtract({hours:String}, 'Array(Tuple(UInt32, UInt32, UInt64, UInt16, UInt64))')) AS h)
+    FROM (SELECT arrayJoin(JSONExtract({hours:String}, 'Array(Tuple(UInt32, UInt32, UInt64, UInt16, UInt64, UInt64))')) AS h)
+    WHERE h.6 = (SELECT mapFromArrays(groupArray(partition), groupArray(next)) FROM (SELECT partition, max(next) AS next FROM metered_positions GROUP BY partition))[h.4]
   ),
   metrics AS (
     SELECT m.1 AS metric, m.2 AS meter FROM (SELECT arrayJoin(JSONExtract({metrics:String}, 'Array(Tuple(String, String))')) AS m)
