@@ -20,3 +20,4 @@ export {
   topics,
   usePayload,
 } from './port.ts';
+export { createSpooledLog, type SpooledLog, type SpooledLogOptions, type SpoolStatus } from './spooled-log.ts';

@@ -74,6 +74,7 @@ export function createKafkaLog(options: KafkaLogOptions): KafkaLog {
 }
 
 class BrokerLog implements KafkaLog {
+  readonly isShared = true;
   readonly #options: KafkaLogOptions;
   readonly #prefix: string;
   readonly #consumers = new Map<Consumer, { readonly topic: TopicName; readonly group: string }>();
@@ -153,6 +154,7 @@ class BrokerLog implements KafkaLog {
     this.#check();
     const appendedAt = Math.floor(this.#options.clock.now());
     const prepared = messages.map((message, index) => prepareRecord(message, index, appendedAt));
+    this.#producer.checkRoom(prepared);
     return this.#asking('appending', async () => {
       const { name, base, partitions } = await this.#topics.current(topic);
       const records = prepared.map((record) => ({ record, partition: partitionOf(record.key, partitions) }));

@@ -45,6 +45,12 @@ export class KafkaProducer {
     return this.#queueBytes;
   }
 
+  /** *Errors* `log.unavailable`: more waits than the brokers take. */
+  checkRoom(records: readonly PreparedRecord[]): void {
+    const bytes = records.reduce((sum, record) => sum + record.bytes, 0);
+    if (this.#queueBytes + bytes > this.#options.queueBytes) throw unavailable('the queue to the brokers is full');
+  }
+
   /** Resolves with the broker offsets of the records, in their order. *Errors* `log.unavailable`. */
   async send(
     topic: string,
@@ -52,7 +58,6 @@ export class KafkaProducer {
   ): Promise<number[]> {
     if (this.#closed) throw unavailable('it is not running');
     const bytes = records.reduce((sum, { record }) => sum + record.bytes, 0);
-    if (this.#queueBytes + bytes > this.#options.queueBytes) throw unavailable('the queue to the brokers is full');
     this.#queueBytes += bytes;
     const answers = records.map(
       ({ partition, record }) =>

@@ -107,6 +107,8 @@ export interface Consumer {
 }
 
 export interface Log {
+  /** True when other processes may consume the same topics: what one process keeps to itself is not enough to decide. */
+  readonly isShared?: boolean;
   start(): Promise<void>;
   stop(): Promise<void>;
   /**
