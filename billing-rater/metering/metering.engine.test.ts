@@ -219,6 +219,42 @@ describe('metering on the engine', () => {
     expect(await totalOf('api_calls')).toMatchObject({ value: '20', events: 20 });
   });
 
+  test('a run that stood still while another was completed changes no fact and takes no position back, whatever its clock says', async () => {
+    tenant += 1;
+    await defineSeries(7, 'dotmac.customers.active', '{}');
+    await storeSamples([{ series: 7, ms: start * 1000, value: 10 }]);
+    await meter();
+    await storeSamples([{ series: 7, ms: (start + 120) * 1000, value: 20 }]);
+    const completeAt = offset + 1;
+    const real = createClickHouseMeteringStore(store);
+    const facts = async () => totalOf('active_customers', [{ partition: 0, next: completeAt }]);
+    let before: unknown;
+    const overtaken = {
+      ...real,
+      writeFacts: async (...work: Parameters<typeof real.writeFacts>) => {
+        if (before === undefined) {
+          // Here it stands still, the statement in hand; another process takes over and goes on.
+          await meter();
+          before = await facts();
+          await storeSamples([{ series: 7, ms: (start + 60) * 1000, value: 1000 }]);
+        }
+        await real.writeFacts(...work);
+      },
+    };
+    await meter({ store: overtaken, now: () => 1_999_000_000_000 });
+    expect(before).toMatchObject({ events: expect.any(Number) });
+    expect(await facts()).toEqual(before);
+    expect((await real.completed()).positions).toEqual([{ partition: 0, next: completeAt }]);
+    // The sample that came meanwhile is metered by the next run, from its own position on.
+    await meter();
+    expect(await facts()).toEqual(before);
+    expect(await totalOf('active_customers')).not.toEqual(before);
+    // A completion of before, however new its clock, changes nothing.
+    const { positions } = await real.completed();
+    await real.complete([{ partition: 0, next: 1 }], 2_000_000_000_000);
+    expect((await real.completed()).positions).toEqual(positions);
+  });
+
   test('values that add up beyond a stored decimal hold up their own tenant only', async () => {
     tenant += 1;
     const poisoned = tenant;
