@@ -11,6 +11,7 @@ import { AppError } from 'streams/contract';
 import { modules as controlModules } from 'streams/control';
 import { modules as eventModules } from 'streams/events';
 import { logModule } from 'streams/log';
+import { replayModule } from 'streams/replay';
 import {
   checkTransport,
   configSchemas,
@@ -57,13 +58,14 @@ const targets: Targets = {
     'billing',
     'orchestrator',
     'events',
+    'replay',
     ...api,
     'web',
     'agent',
     'demo',
   ],
   ingest: ['ingest', 'gateway'],
-  streams: ['telemetry-consumer', 'roll-ups', 'gateway'],
+  streams: ['telemetry-consumer', 'roll-ups', 'replay', 'gateway'],
   store: ['store', 'gateway'],
   analytics: ['analytics', 'gateway'],
   billing: ['billing', 'gateway'],
@@ -99,6 +101,7 @@ function definitions(host: HttpProcess): ModuleDefinition[] {
     ...accessModules,
     http,
     ...eventModules,
+    replayModule,
     ...ingestModules,
     ...analyticsModules,
     ...billingModules,

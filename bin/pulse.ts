@@ -155,6 +155,34 @@ letters
     ),
   );
 
+const replays = program
+  .command('replay')
+  .summary('rebuild hours from the log beside the live tables, compare, and with --into live replace what differs')
+  .option('--from <iso>', 'first UTC hour, such as 2026-11-20 or 2026-11-20T06:00:00Z')
+  .option('--to <iso>', 'the hour after the last')
+  .option(...tenant)
+  .option('--into <shadow|live>', 'only compare, or replace too', 'shadow')
+  .option('--known-at <positions...>', 'cut-offs of invoices to compare facts at, such as 0:4711,1:90')
+  .option('--no-wait', 'do not wait for the end')
+  .option(...json)
+  .action(
+    serverAction(async (_, api, { json: _json, ...options }: { json?: boolean; from?: string; to?: string }) =>
+      (await import('./maintenance.ts')).replay(api, { from: '', to: '', ...options }),
+    ),
+  );
+replays
+  .command('show <id>')
+  .summary('progress and comparison')
+  .option(...json)
+  .action(serverAction(async (_, api, _options, [id = '']) => (await import('./maintenance.ts')).showReplay(api, id)));
+replays
+  .command('cancel <id>')
+  .summary('end it early; the live tables stay as they are')
+  .option(...json)
+  .action(
+    serverAction(async (_, api, _options, [id = '']) => (await import('./maintenance.ts')).cancelReplay(api, id)),
+  );
+
 // Commands on plain files: they need no server and load nothing of it.
 for (const { name, summary, options, run } of (await import('analytics/cli')).commands) {
   const command = program.command(name).summary(summary);

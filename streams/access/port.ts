@@ -30,6 +30,7 @@ export type Resource =
   | 'events'
   | 'alerts'
   | 'plugins'
+  | 'platform'
   | 'session';
 export type Action = 'read' | 'write' | 'approve';
 

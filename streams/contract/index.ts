@@ -1,8 +1,10 @@
 export {
   DecimalString,
   Handover,
+  HandoverTotal,
   Invoice,
   InvoiceLine,
+  LineCheck,
   LineEvidence,
   Reconciliation,
   UsageReport,
@@ -20,6 +22,7 @@ export {
 export { AppError, invariant, type Problem, toProblem } from './errors.ts';
 export { Fleet, FleetRow } from './fleet.ts';
 export { defaultLimits, LimitsChange, RejectedCount, TenantLimits, TenantLimitsView } from './limits.ts';
+export { BackupList, BackupRun, NewReplay, ReplayProgress, ReplayRun, RunState } from './maintenance.ts';
 export { Money, minorDigitsOf } from './money.ts';
 export { PageQuery, pageOf } from './page.ts';
 export { type BillingPeriod, periodAt, periodBefore, periodOf } from './period.ts';

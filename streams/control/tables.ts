@@ -103,6 +103,15 @@ export interface ControlTables {
     last_at: Instant;
     detail: string;
   };
+  /** Replays and backups. `document` is what its kind says. */
+  maintenance_runs: {
+    id: string;
+    kind: string;
+    state: string;
+    started_at: Instant;
+    finished_at: NullableInstant;
+    document: Json;
+  };
   /** Who runs a scheduled job; written by `Leases` only. */
   leases: { name: string; holder: string; token: string; expires_at: Instant };
   /** Domain events; written with the audit record of the change they tell of, marked by the relay. `document` is a CloudEvent. */

@@ -1,10 +1,12 @@
+import { z } from 'zod';
 import type { Store } from '../store/port.ts';
-import { type TableDay, writtenColumns } from './comparison.ts';
+import { adHoc, type TableDay, writtenColumns } from './comparison.ts';
 import { partitionsOf } from './plan.ts';
 import type { Position, ReplayScope, ReplayTable } from './port.ts';
 import { withinHours, withinPartition } from './tables.ts';
 
 const limits = { timeoutSeconds: 900, maxMemoryBytes: 400 * 1024 * 1024 };
+const rowCount = z.object({ rows: z.coerce.number() });
 const quote = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ');
 
 /** Live store and the name of the database with the rebuilt rows. Everything that writes to the live tables stands still meanwhile. */
@@ -36,9 +38,20 @@ async function replacePartition(place: SwapPlace, table: ReplayTable, scope: Rep
     {},
     limits,
   );
-  await live.execute(
-    `ALTER TABLE \`${table.name}\` REPLACE PARTITION ID '${id}' FROM \`${shadowName}\`.\`${table.name}\``,
+  const [left] = await shadow.query(
+    adHoc(
+      'rebuilt-rows',
+      `SELECT count() AS rows FROM \`${table.name}\` WHERE ${withinPartition(table, id)}`,
+      rowCount,
+    ),
+    {},
   );
+  // The engine refuses to replace by nothing, in case that was a mistake.
+  const replacement =
+    left?.rows === 0
+      ? `DROP PARTITION ID '${id}'`
+      : `REPLACE PARTITION ID '${id}' FROM \`${shadowName}\`.\`${table.name}\``;
+  await live.execute(`ALTER TABLE \`${table.name}\` ${replacement}`);
 }
 
 /** Writes rows over by their key and deletes those that the rebuilt table lacks. Interrupted, it can be run again. */
