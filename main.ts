@@ -66,7 +66,7 @@ const targets: Targets = {
   ],
   ingest: ['ingest', 'gateway'],
   streams: ['telemetry-consumer', 'roll-ups', 'replay', 'gateway'],
-  store: ['store', 'gateway'],
+  store: ['store', 'clickhouse-server', 'gateway'],
   analytics: ['analytics', 'gateway'],
   billing: ['billing', 'gateway'],
   orchestrator: ['orchestrator', 'events', 'gateway'],

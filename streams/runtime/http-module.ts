@@ -128,6 +128,11 @@ function selfRoutes(process: HttpProcess, services: Services) {
   };
 }
 
+const listenerPorts = (server: ServerConfig) => ({
+  otlpGrpc: { port: server.otlpGrpcPort, variable: 'PULSE_OTLP_GRPC_PORT' },
+  clickhouseHttp: { port: server.clickhouseHttpPort, variable: 'PULSE_CLICKHOUSE_HTTP_PORT' },
+});
+
 function createGateway(process: HttpProcess, services: Services, transport: { readonly tls: TlsFiles | null }) {
   let listening = false;
   const server = process.server();
@@ -144,10 +149,13 @@ function createGateway(process: HttpProcess, services: Services, transport: { re
           'PULSE_OTLP_HTTP_PORT',
         );
       for (const listener of services.listeners) {
+        const { port, variable } = listenerPorts(server)[listener.address];
+        // Off unless a port is given.
+        if (port === undefined) continue;
         services.addresses[listener.address] = await listener.listen({
           host: server.host,
-          port: server.otlpGrpcPort,
-          variable: 'PULSE_OTLP_GRPC_PORT',
+          port,
+          variable,
           tls: transport.tls,
         });
       }

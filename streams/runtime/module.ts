@@ -6,6 +6,7 @@ import type { Access, LimitsDirectory, TenantDirectory } from '../access/port.ts
 import type { Control, Leases, Outbox } from '../control/port.ts';
 import type { Log } from '../log/port.ts';
 import type { Maintenance } from '../replay/port.ts';
+import type { EngineSessions } from '../store/engine-sessions.ts';
 import type { Store } from '../store/port.ts';
 import type { Clock } from './clock.ts';
 import type { TlsSource } from './tls-files.ts';
@@ -19,6 +20,8 @@ export interface Services {
   readonly dataDir: string;
   readonly log: Log;
   readonly store: Store;
+  /** Connections of the embedded engine for whoever serves its SQL; null when the store is a server. */
+  readonly engine: EngineSessions | null;
   readonly control: Control;
   /** What replay and backup need of the other modules of this process; always there. */
   readonly maintenance: Maintenance;
@@ -42,7 +45,7 @@ export interface Services {
 /** A server of another protocol than HTTP/1, opened and closed by the gateway. */
 export interface GatewayListener {
   /** Which address of the ready line it fills. */
-  readonly address: 'otlpGrpc';
+  readonly address: 'otlpGrpc' | 'clickhouseHttp';
   /** Listens and answers its address as a URL. *Errors* `server.port_taken`, `server.address`. */
   listen(at: ListenAt): Promise<string>;
   /** Accepts nothing more and resolves when every request in hand is answered or its connection is gone. */

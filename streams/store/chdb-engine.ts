@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Session } from 'chdb';
+import type { EngineSession } from './engine-sessions.ts';
 
 /** One connection: the client for statements and, made on first use, a session for streams (the client's connection materialises every answer). */
 export interface EngineConnection {
@@ -13,6 +14,8 @@ export interface EngineConnection {
 export interface ChdbEngine {
   /** Opens connections whose statements run in `database`. *Shape* whoever opens them closes them before the engine. */
   connect(count: number, database: string): Promise<EngineConnection[]>;
+  /** A connection for statements of others. */
+  openSession(): EngineSession;
   close(): Promise<void>;
 }
 
@@ -23,7 +26,7 @@ export const defaultDatabase = 'default';
  * Pools of an engine that shares two cores with everything else. Four merge threads throttle inserts instead of letting parts grow, and step back behind whoever waits for an answer;
  * the schedule pool's default of hundreds of threads costs memory for nothing in one process. Damaged parts, however many, never keep the engine from starting: the log brings back what they held.
  */
-const serverConfig = `<clickhouse>
+const serverConfig = (mergeTree: string) => `<clickhouse>
   <background_pool_size>4</background_pool_size>
   <background_schedule_pool_size>8</background_schedule_pool_size>
   <background_common_pool_size>2</background_common_pool_size>
@@ -33,10 +36,15 @@ const serverConfig = `<clickhouse>
   <index_mark_cache_size>67108864</index_mark_cache_size>
   <merge_tree>
     <max_suspicious_broken_parts>1000000</max_suspicious_broken_parts>
-    <max_suspicious_broken_parts_bytes>1000000000000000</max_suspicious_broken_parts_bytes>
+    <max_suspicious_broken_parts_bytes>1000000000000000</max_suspicious_broken_parts_bytes>${mergeTree}
   </merge_tree>
 </clickhouse>
 `;
+
+/** An insert's files and their folder are on disk before the insert is acknowledged. Merged parts follow with the system's own writing: what they were made of stays for eight minutes. */
+const syncedInserts = `
+    <fsync_after_insert>1</fsync_after_insert>
+    <fsync_part_directory>1</fsync_part_directory>`;
 
 /** Values stand in the statement (see bound-statement.ts), also long lists of series; the engine's default of 256 KiB would refuse those. */
 const largeStatements = 'SET max_query_size = 268435456';
@@ -46,11 +54,15 @@ const largeStatements = 'SET max_query_size = 268435456';
  *
  * *Shape* the first session carries the caps and stays open: settings given to later connections do not reach the server part.
  */
-export async function openChdbEngine(options: { dir: string; memoryBytes: number }): Promise<ChdbEngine> {
+export async function openChdbEngine(options: {
+  dir: string;
+  memoryBytes: number;
+  syncInserts: boolean;
+}): Promise<ChdbEngine> {
   const data = join(options.dir, 'engine');
   await mkdir(data, { recursive: true });
   const config = join(options.dir, 'engine.xml');
-  await writeFile(config, serverConfig);
+  await writeFile(config, serverConfig(options.syncInserts ? syncedInserts : ''));
   // The engine's library costs 150 MB of address space to load: a process that only imports this folder does not pay for it.
   const [{ Session, drainPending }, { createChdbConnection }, { createClient }] = await Promise.all([
     import('chdb'),
@@ -93,6 +105,19 @@ export async function openChdbEngine(options: { dir: string; memoryBytes: number
         await client.command({ query: `USE \`${database}\`` });
       }
       return connections;
+    },
+    openSession() {
+      const session = new Session(data);
+      return {
+        async run(sql, format = 'TabSeparated') {
+          const result = await session.queryAsync(sql, { format });
+          return { bytes: result.bytes(), rows: result.rowsRead };
+        },
+        async *stream(sql, format) {
+          for await (const chunk of session.queryStream(sql, { format })) yield chunk.raw();
+        },
+        close: () => session.close(),
+      };
     },
     async close() {
       root.close();

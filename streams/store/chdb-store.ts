@@ -15,6 +15,7 @@ import {
 import { type ConnectionPool, createConnectionPool } from './connection-pool.ts';
 import { parseDatabaseName } from './database-name.ts';
 import { fromEngineError } from './engine-errors.ts';
+import type { EngineSessions } from './engine-sessions.ts';
 import { applyMigrations, readMigrations } from './migrations.ts';
 import { encodeNativeBlock } from './native-block.ts';
 import type { Block, DatabaseStore, Query, QueryOptions, Store } from './port.ts';
@@ -34,6 +35,11 @@ export interface ChdbStoreOptions {
   readonly clock: Clock;
   /** Told after each insert; for metrics. */
   readonly onInsert?: (table: string, rows: number, seconds: number) => void;
+}
+
+/** The store together with the engine itself, for whoever serves its SQL. */
+export interface ChdbStore extends Store {
+  readonly sessions: EngineSessions;
 }
 
 /** The engine of this process and where blocks lie on their way into it; shared by the stores of all databases. */
@@ -66,8 +72,9 @@ async function writeBlock(file: string, block: Block): Promise<void> {
  * *Shape* `start` opens the engine and applies the migrations; `stop` waits for running statements.
  * *Errors* those of the port, and from `start` `store.newer_version` and `store.migration_changed`; nothing is deleted then.
  */
-export function createChdbStore(options: ChdbStoreOptions): Store {
+export function createChdbStore(options: ChdbStoreOptions): ChdbStore {
   let engine: ChdbEngine | undefined;
+  let syncInserts = false;
   let blockFolder = '';
   let sequence = 0;
   const shared: SharedEngine = {
@@ -84,12 +91,16 @@ export function createChdbStore(options: ChdbStoreOptions): Store {
     await engine?.close();
     engine = undefined;
   }
-  const store: Store = {
+  const store: ChdbStore = {
     ...main.statements,
     async start() {
       invariant(engine === undefined, 'the store starts once');
       blockFolder = await emptyBlockFolder(options.dir);
-      engine = await openChdbEngine({ dir: options.dir, memoryBytes: options.memoryBytes ?? 700 * 1024 * 1024 });
+      engine = await openChdbEngine({
+        dir: options.dir,
+        memoryBytes: options.memoryBytes ?? 700 * 1024 * 1024,
+        syncInserts,
+      });
       try {
         await main.open(options.connections ?? 4, defaultDatabase);
         const applied = await applyMigrations(store, readMigrations(), options.clock);
@@ -101,6 +112,14 @@ export function createChdbStore(options: ChdbStoreOptions): Store {
     },
     stop,
     inDatabase: (name) => createDatabaseStore(options, shared, store, name),
+    sessions: {
+      open: () => shared.engine().openSession(),
+      blockFile: shared.nextFile,
+      demandSyncedInserts() {
+        invariant(engine === undefined, 'how inserts are synced is said before the store starts');
+        syncInserts = true;
+      },
+    },
   };
   return store;
 }

@@ -37,7 +37,8 @@ export function readMigrations(from: URL = folder): Migration[] {
   });
 }
 
-const appliedMigrations: Query<Record<string, never>, { version: number; name: string; checksum: string }> = {
+/** What a database says of itself. */
+export const appliedMigrations: Query<Record<string, never>, { version: number; name: string; checksum: string }> = {
   name: 'applied-migrations',
   sql: 'SELECT version, name, checksum FROM schema_migrations ORDER BY version',
   params: noParams as never,

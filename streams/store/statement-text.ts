@@ -1,6 +1,7 @@
 import type { QueryOptions } from './port.ts';
 
-const defaultTimeoutSeconds = 30;
+/** Seconds of the engine that a read may take. */
+export const defaultTimeoutSeconds = 30;
 const defaultQueryMemoryBytes = 320 * 1024 * 1024;
 /** Rows of a block while reading: FINAL holds a block of every column of every part, and 100 day partitions at the default size need more than the engine may use. */
 const readBlockRows = 8192;

@@ -1,0 +1,95 @@
+import { Counter, Histogram } from 'prom-client';
+import { z } from 'zod';
+import { AppError } from '../../contract/index.ts';
+import { defineModule, type ModuleDefinition, type Services } from '../../runtime/module.ts';
+import type { EngineSessions } from '../engine-sessions.ts';
+import type { AnswerFrame } from './answer.ts';
+import { createClickhouseListener, type StatementService } from './listener.ts';
+import { createReadWriteService } from './read-write.ts';
+import { createStatementRunner } from './statement-runner.ts';
+
+function needEngine(services: Services): EngineSessions {
+  if (services.engine !== null) return services.engine;
+  throw new AppError(
+    'config.invalid',
+    'PULSE_CLICKHOUSE_URL names a ClickHouse server: ask that one, this process has no engine to offer (leave PULSE_CLICKHOUSE_HTTP_PORT unset)',
+    { status: 400, field: 'server.clickhouseHttpPort' },
+  );
+}
+
+function observe(services: Services) {
+  const registers = [services.metrics];
+  const requests = new Counter({
+    name: 'pulse_clickhouse_http_requests_total',
+    help: 'Statements of the ClickHouse HTTP interface by outcome',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'pulse_clickhouse_http_request_seconds',
+    help: 'Time of a statement of the ClickHouse HTTP interface, its answer included',
+    buckets: [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
+    registers,
+  });
+  return (outcome: 'ok' | 'refused' | 'failed', duration: number) => {
+    requests.inc({ outcome });
+    seconds.observe(duration);
+  };
+}
+
+/** The engine's version and zone, asked once. */
+function engineFrame(sessions: EngineSessions): () => AnswerFrame {
+  let known: AnswerFrame | undefined;
+  const ask = async () => {
+    const session = sessions.open();
+    try {
+      const { bytes } = await session.run('SELECT version(), timezone()');
+      const [version = '', timeZone = 'UTC'] = Buffer.from(bytes).toString('utf8').trim().split('\t');
+      known = { version, timeZone };
+    } finally {
+      session.close();
+    }
+  };
+  return () => {
+    if (known === undefined) void ask().catch(() => {});
+    return known ?? { version: '26.7.2.1', timeZone: 'UTC' };
+  };
+}
+
+function listen(services: Services, service: StatementService, sessions: EngineSessions, loopbackOnly: boolean): void {
+  services.listeners.push(
+    createClickhouseListener({
+      service,
+      access: services.access,
+      logger: services.logger,
+      frame: engineFrame(sessions),
+      loopbackOnly,
+      onAnswer: observe(services),
+    }),
+  );
+}
+
+const idle = { start: async () => {}, ready: () => ({ ready: true }) as const, stop: async () => {} };
+
+/** The embedded engine in the place of a ClickHouse server, for other processes of Pulse on this machine. Target `store`. */
+const clickhouseServerModule = defineModule({
+  name: 'clickhouse-server',
+  description:
+    "ClickHouse's HTTP interface for other processes of Pulse on this machine, reading and writing (PULSE_CLICKHOUSE_HTTP_PORT)",
+  requires: ['store', 'access', 'http'],
+  config: z.strictObject({ running: z.int().min(2).max(64).default(8) }),
+  create(config, services) {
+    const sessions = needEngine(services);
+    sessions.demandSyncedInserts();
+    listen(
+      services,
+      createReadWriteService({ runner: createStatementRunner(sessions, config.running), sessions }),
+      sessions,
+      true,
+    );
+    return idle;
+  },
+});
+
+/** ClickHouse's HTTP interface on the embedded engine. */
+export const clickhouseModules: readonly ModuleDefinition[] = [clickhouseServerModule];
