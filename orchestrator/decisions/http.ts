@@ -22,9 +22,7 @@ export function decisionRoutes(ledger: DecisionLedger): FastifyPluginAsyncZod {
       },
       async (request) => {
         const { state, limit, cursor } = request.query;
-        const scope =
-          request.tenant === null ? request.rowScope : ({ kind: 'tenant', tenantId: request.tenant.id } as const);
-        return ledger.list(scope, { state, limit, cursor });
+        return ledger.list(request.rowScope, { state, limit, cursor });
       },
     );
     app.get(

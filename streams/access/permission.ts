@@ -93,7 +93,14 @@ export function admit(
   if (name === null) return { tenant: own, rowScope: ownScope(principal, scope) };
   const tenant = tenants.byId(name);
   if (tenant === undefined || !reaches(principal, scope, tenant)) throw forbidden();
-  return { tenant, rowScope: { kind: 'tenant', tenantId: tenant.id } };
+  return { tenant, rowScope: scopeWithin(principal, tenant.id) };
+}
+
+/** Rows of one tenant, within what the credential reaches: the database refuses the rest even if the check above let it through. */
+function scopeWithin(principal: Principal, tenantId: string): RowScope {
+  if (principal.tenantId !== null) return { kind: 'tenant', tenantId: principal.tenantId };
+  if (principal.partnerId !== null) return { kind: 'tenant', tenantId, partnerId: principal.partnerId };
+  return { kind: 'tenant', tenantId };
 }
 
 function requireState(tenant: TenantRecord, permission: Exclude<RoutePermission, 'public'>): void {

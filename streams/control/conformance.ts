@@ -109,22 +109,122 @@ export function controlConformance(start: () => Promise<TestControl>): void {
     return rows;
   }
 
-  test('every table with a tenant has row-level security enabled and forced, and a policy', async () => {
+  /** Whatever can hold rows and is not guarded: a table without enabled and forced row-level security and a policy, and any view, which would read with the rights of its owner. */
+  async function unguarded(tx: ControlTransaction): Promise<string[]> {
+    const { rows } = await sql<{ name: string }>`
+      SELECT relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+      WHERE relname <> 'pulse_migrations' AND (relkind IN ('v', 'm', 'f') OR (relkind IN ('r', 'p')
+        AND NOT (relrowsecurity AND relforcerowsecurity AND EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid))))
+      ORDER BY 1`.execute(tx);
+    return rows.map(({ name }) => name);
+  }
+
+  test('every table has row-level security enabled and forced, and a policy', async () => {
+    expect((await tenantTables()).length).toBeGreaterThanOrEqual(9);
+    expect(await control.read(everything, unguarded)).toEqual([]);
+  });
+
+  test('C30: a new table without a policy, and a new role, see nothing; the check above names the table', async () => {
+    const undo = new Error('undo');
+    const attempts: unknown[] = [];
+    await expect(
+      asSuperuser(async (tx) => {
+        await sql`CREATE TABLE forgotten (tenant_id text)`.execute(tx);
+        await sql`INSERT INTO forgotten VALUES ('alpha'), ('beta')`.execute(tx);
+        attempts.push(await unguarded(tx));
+        // Nobody is given anything by default.
+        await sql`SAVEPOINT before`.execute(tx);
+        await sql`SET LOCAL ROLE pulse_reader`.execute(tx);
+        attempts.push(await sql`SELECT * FROM forgotten`.execute(tx).catch((error) => error.code));
+        await sql`ROLLBACK TO SAVEPOINT before`.execute(tx);
+        // Granted, and with row-level security, and without a policy.
+        await sql`GRANT SELECT ON forgotten TO pulse_reader`.execute(tx);
+        await sql`ALTER TABLE forgotten ENABLE ROW LEVEL SECURITY`.execute(tx);
+        await sql`ALTER TABLE forgotten FORCE ROW LEVEL SECURITY`.execute(tx);
+        attempts.push(await unguarded(tx));
+        await sql`SET LOCAL ROLE pulse_reader`.execute(tx);
+        attempts.push((await sql`SELECT * FROM forgotten`.execute(tx)).rows.length);
+        throw undo;
+      }),
+    ).rejects.toBe(undo);
+    expect(attempts).toEqual([['forgotten'], '42501', ['forgotten'], 0]);
+  });
+
+  test('the roles of the control plane cannot log in and pass no policy by, and none of them may change what decides', async () => {
     const { rows } = await control.read(everything, (tx) =>
-      sql<{ name: string; enabled: boolean; forced: boolean; policies: string }>`
-      SELECT relname AS name, relrowsecurity AS enabled, relforcerowsecurity AS forced,
-        (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) AS policies
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
-      WHERE relkind IN ('r', 'p') AND relname <> 'pulse_migrations'`.execute(tx),
+      sql<{ name: string; isPowerful: boolean; owns: string }>`
+      SELECT rolname AS name, (rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb) AS "isPowerful",
+        (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid) AS owns
+      FROM pg_roles r WHERE rolname LIKE 'pulse\\_%' AND rolname <> 'pulse_app' ORDER BY 1`.execute(tx),
     );
-    expect(rows.length).toBeGreaterThanOrEqual(10);
-    for (const row of rows) {
-      expect({ ...row, policies: row.policies !== '0' }).toEqual({
-        name: row.name,
-        enabled: true,
-        forced: true,
-        policies: true,
-      });
+    const names = rows.map(({ name }) => name);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'pulse_auditor',
+        'pulse_counter',
+        'pulse_leaser',
+        'pulse_reader',
+        'pulse_relay',
+        'pulse_writer',
+      ]),
+    );
+    for (const row of rows) expect(row).toEqual({ name: row.name, isPowerful: false, owns: '0' });
+  });
+
+  test('C29: a write without a tenant filter changes no foreign row, in any table and under any scope', async () => {
+    const scopes: RowScope[] = [
+      { kind: 'tenant', tenantId: 'alpha' },
+      { kind: 'partner', partnerId: 'alpha-partner' },
+      { kind: 'tenant', tenantId: 'alpha', partnerId: 'alpha-partner' },
+    ];
+    const undo = new Error('undo');
+    const foreign = async (tx: ControlTransaction, table: string, column: string) =>
+      (
+        await sql<{
+          rows: string;
+        }>`SELECT count(*) AS rows FROM ${sql.table(table)} WHERE ${sql.ref(column)} = 'beta'`.execute(tx)
+      ).rows[0]?.rows;
+    let tried = 0;
+    for (const scope of scopes) {
+      for (const { table, column } of await tenantTables()) {
+        const before = await control.read(everything, (tx) => foreign(tx, table, column));
+        for (const statement of [
+          sql`UPDATE ${sql.table(table)} SET ${sql.ref(column)} = ${sql.ref(column)}`,
+          sql`DELETE FROM ${sql.table(table)} WHERE true`,
+        ]) {
+          let changed: bigint | undefined;
+          const outcome = await control
+            .mutate(testActor, scope, async (tx) => {
+              changed = (await statement.execute(tx)).numAffectedRows;
+              await sql`SET LOCAL ROLE pulse_reader`.execute(tx);
+              await sql`SELECT set_config('app.scope', 'global', true), set_config('app.partner', '', true)`.execute(
+                tx,
+              );
+              expect({ table, left: await foreign(tx, table, column) }).toEqual({ table, left: before });
+              throw undo;
+            })
+            .catch((error) => error);
+          tried += 1;
+          // Refused for want of a grant, or applied to the rows in sight and undone.
+          if (outcome !== undo) expect({ table, code: outcome.code }).toEqual({ table, code: 'control.forbidden' });
+          else expect(Number(changed)).toBeLessThanOrEqual(1);
+        }
+      }
+    }
+    expect(tried).toBeGreaterThanOrEqual(54);
+  });
+
+  test('a scope of a tenant that is not one of the partner it is bound to sees nothing', async () => {
+    for (const { table, column } of await tenantTables()) {
+      const rows = async (scope: RowScope) =>
+        (
+          await control.read(scope, (tx) =>
+            sql<{ tenant: string }>`SELECT DISTINCT ${sql.ref(column)} AS tenant FROM ${sql.table(table)}`.execute(tx),
+          )
+        ).rows;
+      const bound = (tenantId: string): RowScope => ({ kind: 'tenant', tenantId, partnerId: 'alpha-partner' });
+      expect({ table, rows: await rows(bound('beta')) }).toEqual({ table, rows: [] });
+      expect({ table, rows: await rows(bound('alpha')) }).toEqual({ table, rows: [{ tenant: 'alpha' }] });
     }
   });
 

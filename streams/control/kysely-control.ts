@@ -56,7 +56,7 @@ type RoleName = 'pulse_reader' | 'pulse_writer' | 'pulse_counter' | 'pulse_lease
  */
 async function enterScope(tx: Transaction<ControlTables>, role: RoleName, scope: RowScope): Promise<void> {
   const tenant = scope.kind === 'tenant' ? scope.tenantId : '';
-  const partner = scope.kind === 'partner' ? scope.partnerId : '';
+  const partner = scope.kind === 'global' ? '' : (scope.partnerId ?? '');
   await sql`SELECT set_config('app.scope', ${scope.kind}, true), set_config('app.tenant', ${tenant}, true),
     set_config('app.partner', ${partner}, true), set_config('role', ${role}, true)`.execute(tx);
 }

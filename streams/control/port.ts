@@ -11,7 +11,12 @@ export interface Actor {
 
 /** Which rows a transaction may see: row-level security enforces it below every query. */
 export type RowScope =
-  | { readonly kind: 'tenant'; readonly tenantId: string }
+  | {
+      readonly kind: 'tenant';
+      readonly tenantId: string;
+      /** The tenant has to be one of this partner's, or nothing is seen. */
+      readonly partnerId?: string;
+    }
   | { readonly kind: 'partner'; readonly partnerId: string }
   | { readonly kind: 'global' };
 
