@@ -80,10 +80,10 @@ test('headers may not have more time than the request that they are part of', ()
 test('a variable that nothing reads is named instead of ignored in silence', () => {
   const environment = {
     PULSE_HTTP_PRT: '1',
-    PULSE_KAFKA_BROKERS: 'a:1',
+    PULSE_NATS_URL: 'a:1',
     PULSE_TOKEN: 'x',
     PULSE_DEMO: 'off',
     HOME: '/',
   };
-  expect(readConfig([], environment).unreadNames).toEqual(['PULSE_HTTP_PRT', 'PULSE_KAFKA_BROKERS']);
+  expect(readConfig([], environment).unreadNames).toEqual(['PULSE_HTTP_PRT', 'PULSE_NATS_URL']);
 });

@@ -1,10 +1,23 @@
 export { type ChdbStoreOptions, createChdbStore } from './chdb-store.ts';
 export { defineQuery, noParams, placeholders } from './define-query.ts';
 export { type LedgerRow, readLedger } from './ledger.ts';
+export {
+  createKeptLedger,
+  type KeptLedger,
+  type KeptLedgerOptions,
+  type LedgerHourRow,
+  type LedgerHours,
+  type LedgerPage,
+  type LedgerPositions,
+  type LedgerTotal,
+} from './ledger-kept.ts';
+export { handsTo, type LedgerHop, type LedgerState } from './ledger-rule.ts';
+export { type LedgerFigure, type LedgerSource, ledgerSource, storeSources } from './ledger-sources.ts';
 export { modules } from './module.ts';
 export { encodeNativeBlock, scaledDecimal } from './native-block.ts';
 export type { Block, Column, ColumnType, DatabaseStore, Query, QueryOptions, Store } from './port.ts';
 export { createRollUpJob, type RollUpJob, type RollUpJobOptions } from './roll-up-job.ts';
+export { createStoreUsageIdentities } from './store-usage-identities.ts';
 export {
   createTableRecovery,
   type RecoveryReport,

@@ -11,6 +11,7 @@ import { rollUpRebuilder } from '../replay/roll-up-rebuilder.ts';
 import { defineModule, type ModuleDefinition } from '../runtime/module.ts';
 import type { WorkGate } from '../runtime/work-gate.ts';
 import { createRollUpJob } from './roll-up-job.ts';
+import { createStoreUsageIdentities } from './store-usage-identities.ts';
 import { createTableRecovery, startVerification, type Verification } from './table-recovery.ts';
 import { createTelemetryConsumer, storeGroup, type TelemetryConsumer } from './telemetry-consumer.ts';
 import { openUsageIdentities, type UsageIdentities } from './usage-identities.ts';
@@ -76,7 +77,10 @@ const telemetryConsumerModule = (load: Load): ModuleDefinition =>
       return {
         async start() {
           const { log, store, tenants, clock, logger } = services;
-          const opened = openUsageIdentities(join(services.dataDir, 'usage-identities'));
+          const opened: UsageIdentities =
+            log.isShared === true
+              ? createStoreUsageIdentities(store)
+              : openUsageIdentities(join(services.dataDir, 'usage-identities'));
           const settings = {
             tenants,
             createDecoder: () => createOtlpDecoder({ maxSeries: config.maxSeries }),

@@ -20,7 +20,7 @@ import { scaledDecimal } from './native-block.ts';
 import { GatherPool } from './point-gather.ts';
 import type { Store } from './port.ts';
 import { settleSeries } from './series-registry.ts';
-import { decodeBatch, type Received, type TelemetryBatch } from './telemetry-batch.ts';
+import { type BatchDecoding, decodeBatch, type Received, type TelemetryBatch } from './telemetry-batch.ts';
 import { toBlocks } from './telemetry-blocks.ts';
 import { type ClaimVerdict, identityMs, type UsageIdentities } from './usage-identities.ts';
 
@@ -83,6 +83,12 @@ export interface TelemetryConsumer extends Consumer {
   handle(batch: LogBatch, replay?: Replay): Promise<void>;
 }
 
+/** What is kept between batches: series that are known, and hours that may hold rows. Right as long as nobody else takes the same partitions. */
+interface Memory {
+  readonly decoding: BatchDecoding;
+  readonly touched: Readonly<Record<'metrics' | 'traces' | 'logs', TouchedHours>>;
+}
+
 function pointKeys(batch: TelemetryBatch): PointKeys[] {
   const rowKeys = (table: PointKeys['table'], rows: readonly Received<{ series: SeriesEntry; timeMs: number }>[]) => ({
     table,
@@ -114,15 +120,18 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
   const { store, identities } = options;
   const gathers = new GatherPool();
   const { tenants, bounds, retentionDays } = options;
-  const decoding = { decoder: options.createDecoder(), tenants, bounds, retentionDays, gathers };
+  const createMemory = (): Memory => ({
+    decoding: { decoder: options.createDecoder(), tenants, bounds, retentionDays, gathers },
+    touched: {
+      metrics: new TouchedHours(store, 'metrics'),
+      traces: new TouchedHours(store, 'traces'),
+      logs: new TouchedHours(store, 'logs'),
+    },
+  });
+  let memory = createMemory();
   let batches = 0;
-  const touched = {
-    metrics: new TouchedHours(store, 'metrics'),
-    traces: new TouchedHours(store, 'traces'),
-    logs: new TouchedHours(store, 'logs'),
-  };
 
-  async function markAndCount(batch: TelemetryBatch, resumed: boolean): Promise<void> {
+  async function markAndCount(batch: TelemetryBatch, touched: Memory['touched'], resumed: boolean): Promise<void> {
     const { ledger } = batch;
     const number = batches++;
     for (const points of pointKeys(batch)) {
@@ -151,9 +160,11 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
 
   async function handle(log: LogBatch, replay?: Replay): Promise<void> {
     const began = performance.now();
+    // A batch that was given up at a rebalance goes on with what it began with.
+    const { decoding, touched } = memory;
     const batch = await decodeBatch(log, decoding);
     try {
-      await take(log, batch, replay);
+      await take(log, batch, touched, replay);
     } finally {
       gathers.give(batch.points);
     }
@@ -166,7 +177,14 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     });
   }
 
-  async function take(log: LogBatch, batch: TelemetryBatch, replay: Replay | undefined): Promise<void> {
+  const isWritten = async (token: string) => (await store.query(touchedToken, { token })).length > 0;
+
+  async function take(
+    log: LogBatch,
+    batch: TelemetryBatch,
+    touched: Memory['touched'],
+    replay: Replay | undefined,
+  ): Promise<void> {
     // Killed between noting a token and naming the part, the engine knows the token and has not the rows: what comes again comes under a token of its own, and its identity keeps it single.
     const insertToken = replay?.insertToken ?? (log.redelivered ? `${log.token}.${randomUUID()}` : log.token);
     const at = Math.floor(log.records.at(-1)?.appendedAt ?? 0);
@@ -177,11 +195,18 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     for (const tenant of await settleSeries(store, batch.newSeries, { token: insertToken, at })) {
       touched.metrics.forget(tenant);
     }
-    const verdicts = await recallForgotten(store, batch.events, identities.claim(batch.events), options.clock.now());
-    const resumed = log.redelivered && (await store.query(touchedToken, { token: log.token })).length > 0;
-    await markAndCount(batch, resumed || replay?.ledgerLost === true);
+    const claimed = await identities.claim(batch.events);
+    const verdicts = await recallForgotten(store, batch.events, claimed, options.clock.now());
+    let resumed = log.redelivered && (await isWritten(log.token));
+    await markAndCount(batch, touched, resumed || replay?.ledgerLost === true);
     countEventDuplicates(batch, verdicts);
     const entries = batch.ledger.entries();
+    if (!resumed && entries.length > 0 && replay === undefined) {
+      // Counted too late, when somebody else has stored the range already, everything would be a duplicate: whoever has lost the partition writes nothing. What the last owner
+      // wrote between our two looks stands; it is written before rows are.
+      await log.confirm?.();
+      if (log.redelivered) resumed = await isWritten(log.token);
+    }
     if (!resumed && entries.length > 0) {
       const { token, last, partition } = log;
       await store.insert(batch.ledger.toBlock({ token, last, partition, at }), insertToken);
@@ -189,7 +214,10 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     for (const { signal, tenant, hour } of entries) if (signal !== 'events') touched[signal].add(tenant, hour);
     await insertBlocks(batch, verdicts, insertToken);
     // Faster than identities come, so that those past their time never pile up. By the log's time: what waits in the log was received while they were known.
-    identities.prune(Math.min(options.clock.now(), at) - identityMs, Math.max(pruneLimit, 2 * batch.events.length));
+    await identities.prune(
+      Math.min(options.clock.now(), at) - identityMs,
+      Math.max(pruneLimit, 2 * batch.events.length),
+    );
     for (const letter of batch.deadLetters) {
       const { topic, partition, offset } = letter.record;
       options.logger.warn({ code: letter.code, topic, partition, offset, tenant: letter.tenant }, 'dead letter');
@@ -205,6 +233,10 @@ export function createTelemetryConsumer(options: TelemetryConsumerOptions): Tele
     lingerMs: options.lingerMs ?? 50,
     busyLingerMs: options.busyLingerMs ?? 400,
     handle: (batch) => handle(batch),
+    // Another process may have had these partitions: what it has stored is not in this memory.
+    onAssigned() {
+      memory = createMemory();
+    },
     onError(error, batch) {
       options.logger.error({ error, token: batch?.token }, 'telemetry batch failed, it comes again');
     },

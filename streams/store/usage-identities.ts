@@ -25,11 +25,17 @@ export interface EventClaim extends EventPosition {
 export type ClaimVerdict = 'first' | 'duplicate' | 'conflict';
 
 export interface UsageIdentities {
-  /** Decides each event and makes the decisions durable before it returns. Asking again with the same positions gives the same verdicts. */
-  claim(events: readonly EventClaim[]): ClaimVerdict[];
-  /** Forgets at most `limit` identities received before `beforeMs`; returns how many. */
-  prune(beforeMs: number, limit: number): number;
+  /** Decides each event and makes the decisions durable before it answers. Asking again with the same positions gives the same verdicts. */
+  claim(events: readonly EventClaim[]): ClaimVerdict[] | Promise<ClaimVerdict[]>;
+  /** Forgets at most `limit` identities received before `beforeMs`; answers how many. */
+  prune(beforeMs: number, limit: number): number | Promise<number>;
   close(): Promise<void>;
+}
+
+/** Identities in files of this process, for a log that nobody else consumes: they answer at once. */
+export interface LocalUsageIdentities extends UsageIdentities {
+  claim(events: readonly EventClaim[]): ClaimVerdict[];
+  prune(beforeMs: number, limit: number): number;
 }
 
 /*
@@ -39,7 +45,8 @@ export interface UsageIdentities {
  */
 const valueSize = 36;
 
-function identityKey(claim: EventClaim): Buffer {
+/** 128 bits that name an event: its tenant, source and id. */
+export function identityKey(claim: EventClaim): Buffer {
   const { source, id } = claim.event;
   return createHash('sha256')
     .update(JSON.stringify([claim.tenant, source, id]))
@@ -76,7 +83,7 @@ function receivedKey(seconds: number, identity: Buffer): Buffer {
 }
 
 /** Opens the identities of usage events under `path`. *Shape* one transaction a call, synced to disk when it returns. */
-export function openUsageIdentities(path: string): UsageIdentities {
+export function openUsageIdentities(path: string): LocalUsageIdentities {
   const root: RootDatabase<Buffer, Buffer> = open({
     path,
     encoding: 'binary',
