@@ -203,7 +203,7 @@ export function controlConformance(start: () => Promise<TestControl>): void {
               expect({ table, left: await foreign(tx, table, column) }).toEqual({ table, left: before });
               throw undo;
             })
-            .catch((error) => error);
+            .catch((error: { code?: string }) => error);
           tried += 1;
           // Refused for want of a grant, or applied to the rows in sight and undone.
           if (outcome !== undo) expect({ table, code: outcome.code }).toEqual({ table, code: 'control.forbidden' });

@@ -29,7 +29,14 @@ import type { ControlTables } from './tables.ts';
 /** Where the control plane lives: PGlite below a directory, or a PostgreSQL server (15 or newer). */
 export type ControlConnection =
   | { readonly kind: 'pglite'; readonly dir: string }
-  | { readonly kind: 'postgres'; readonly url: string };
+  | {
+      readonly kind: 'postgres';
+      readonly url: string;
+      /** Connections of this process at most, besides the one for leases; default 10. */
+      readonly connections?: number;
+      /** How long a caller waits for one of them; default 30 s. */
+      readonly waitMs?: number;
+    };
 
 /** The port plus what readiness and tests ask of the adapter. */
 export interface KyselyControl extends Control {
@@ -191,7 +198,16 @@ export function createControl(options: {
   }
 
   async function poolConfig(): Promise<PoolConfig> {
-    if (connection.kind === 'postgres') return { connectionString: connection.url, max: 10, ...serverLimits };
+    if (connection.kind === 'postgres') {
+      const { url, connections = 10, waitMs } = connection;
+      return {
+        connectionString: url,
+        max: connections,
+        application_name: 'pulse',
+        ...serverLimits,
+        ...(waitMs !== undefined && { connectionTimeoutMillis: waitMs }),
+      };
+    }
     invariant(server, 'PGlite has its server');
     // One connection: PGlite has one session, and its socket server would mix the messages of two.
     return { ...(await server.start()), max: 1 };

@@ -13,7 +13,10 @@ export const controlModule: ModuleDefinition = defineModule({
   description: 'control-plane database (PGlite or PostgreSQL), row-level security, audit chain, leases of jobs',
   requires: [],
   config: z.object({
+    /** `postgres://user:password@host/database`; TLS by `?sslmode=verify-full&sslrootcert=FILE`. Embedded when absent. */
     postgresUrl: secret().optional(),
+    /** Connections of this process to a server. */
+    connections: z.coerce.number().int().min(2).max(200).default(10),
     /** A job whose process is gone is taken over after this time at most; leases are renewed every third of it. */
     leaseSeconds: z.coerce.number().min(1).max(600).default(15),
   }),
@@ -21,7 +24,9 @@ export const controlModule: ModuleDefinition = defineModule({
     const url = config.postgresUrl?.reveal();
     const control = createControl({
       connection:
-        url === undefined ? { kind: 'pglite', dir: join(services.dataDir, 'control') } : { kind: 'postgres', url },
+        url === undefined
+          ? { kind: 'pglite', dir: join(services.dataDir, 'control') }
+          : { kind: 'postgres', url, connections: config.connections },
       logger: services.logger,
       clock: services.clock,
     });

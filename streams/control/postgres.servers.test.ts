@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { Client } from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -5,8 +6,14 @@ import type { Clock } from '../runtime/clock.ts';
 import { auditConformance } from './audit-conformance.ts';
 import { controlConformance } from './conformance.ts';
 import { createControl } from './kysely-control.ts';
+import { leaseConformance } from './lease-conformance.ts';
 import { insertTenant, startTestControl, type TestControl, testActor } from './test-control.ts';
-import { startPostgresServer, type TestPostgresServer } from './test-postgres-server.ts';
+import {
+  type LocalPostgresServer,
+  startByScript,
+  startPostgresServer,
+  type TestPostgresServer,
+} from './test-postgres-server.ts';
 
 let server: TestPostgresServer;
 let url: URL;
@@ -37,6 +44,162 @@ describe('the control plane on a PostgreSQL server', () => {
 
 describe('the audit chain on a PostgreSQL server', () => {
   auditConformance(start);
+});
+
+describe('leases on a PostgreSQL server', () => {
+  leaseConformance(() => start());
+});
+
+/** The SQL of the README: a login without any right of its own beyond its database. */
+async function ordinaryLogin(): Promise<string> {
+  databases += 1;
+  const name = `pulse_${databases}`;
+  const client = new Client({ connectionString: url.href });
+  await client.connect();
+  const roles = ['pulse_reader', 'pulse_writer', 'pulse_auditor', 'pulse_counter', 'pulse_leaser', 'pulse_relay'];
+  for (const role of roles) {
+    await client.query(
+      `DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '${role}') THEN CREATE ROLE ${role} NOLOGIN; END IF; END $$`,
+    );
+  }
+  await client.query(
+    "CREATE ROLE pulse_app LOGIN PASSWORD 'ordinary' NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION",
+  );
+  await client.query(`GRANT ${roles.join(', ')} TO pulse_app WITH ADMIN OPTION`);
+  await client.query(`CREATE DATABASE ${name} OWNER pulse_app`);
+  await client.end();
+  return Object.assign(new URL(url), { pathname: `/${name}`, username: 'pulse_app', password: 'ordinary' }).href;
+}
+
+describe('the control plane on a PostgreSQL server under an ordinary login', () => {
+  let login: string;
+  beforeAll(async () => {
+    login = await ordinaryLogin();
+  });
+  controlConformance(() => startTestControl(undefined, login));
+
+  test('the login is no superuser, makes no roles and passes no policy by; outside of a scope it sees nothing, though it owns the tables', async () => {
+    const client = new Client({ connectionString: login });
+    await client.connect();
+    const { rows } = await client.query(
+      'SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user',
+    );
+    expect(rows).toEqual([{ rolsuper: false, rolbypassrls: false, rolcreaterole: false, rolcreatedb: false }]);
+    for (const table of ['tenants', 'api_keys', 'outbox', 'leases', 'audit_log']) {
+      expect({ table, rows: (await client.query(`SELECT 1 FROM ${table}`)).rowCount }).toEqual({ table, rows: 0 });
+    }
+    await client.end();
+  });
+});
+
+describe('a PostgreSQL server under load', () => {
+  let own: LocalPostgresServer;
+  beforeAll(() => {
+    own = startByScript();
+  });
+  afterAll(() => own.stop());
+  const open = (over: { connections?: number; waitMs?: number } = {}) =>
+    createControl({
+      connection: { kind: 'postgres', url: own.url.href, ...over },
+      logger: pino({ level: 'silent' }),
+    });
+
+  test('that goes away and comes back is unavailable meanwhile and recovers without hands; nothing acknowledged is lost', async () => {
+    const control = open();
+    await control.start();
+    const acknowledged: string[] = [];
+    const codes = new Set<string>();
+    let number = 0;
+    let ended = false;
+    const writer = async () => {
+      while (!ended) {
+        number += 1;
+        const id = `load-${number}`;
+        try {
+          await control.mutate(testActor, { kind: 'global' }, async (tx) => {
+            await insertTenant(tx, id);
+            return {
+              result: null,
+              audit: { action: 'tenant.create', resource: id, tenantId: id },
+              events: { type: 'tenant.suspended', tenantId: id, data: { before: 'active', after: 'suspended' } },
+            };
+          });
+          acknowledged.push(id);
+        } catch (error) {
+          const { code, retryable } = error as { code?: string; retryable?: boolean };
+          codes.add(`${code} ${retryable}`);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      }
+    };
+    const writers = Array.from({ length: 16 }, writer);
+    await expect.poll(() => acknowledged.length).toBeGreaterThan(50);
+    own.down();
+    await expect.poll(() => codes.size).toBeGreaterThan(0);
+    const before = acknowledged.length;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    own.up();
+    await expect.poll(() => acknowledged.length, { timeout: 10_000 }).toBeGreaterThan(before + 50);
+    ended = true;
+    await Promise.all(writers);
+    expect([...codes]).toEqual(['control.unavailable true']);
+    const { tenants, events } = await control.read({ kind: 'global' }, async (tx) => ({
+      tenants: (await tx.selectFrom('tenants').select('id').execute()).map(({ id }) => id),
+      events: (await tx.selectFrom('outbox').select('tenant_id').execute()).map(({ tenant_id }) => tenant_id),
+    }));
+    const stored = new Set(tenants);
+    expect(acknowledged.filter((id) => !stored.has(id))).toEqual([]);
+    // A change and its event stand together or not at all.
+    expect([...events].sort()).toEqual([...tenants].sort());
+    await control.stop();
+  });
+
+  test('whose connections are all in use makes callers wait, then answers unavailable; leases are renewed all the same', async () => {
+    const control = open({ connections: 2, waitMs: 300 });
+    await control.start();
+    const table = control.leaseTable({ leaseMs: 60_000 });
+    const { taken } = await table.round([], ['busy']);
+    const hold = () => control.read({ kind: 'global' }, (tx) => sql`SELECT pg_sleep(1.2)`.execute(tx));
+    const holding = [hold(), hold()];
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const began = performance.now();
+    expect((await table.round(taken, [])).renewed).toEqual(taken);
+    expect(performance.now() - began).toBeLessThan(250);
+    await expect(control.read({ kind: 'global' }, async () => null)).rejects.toMatchObject({
+      code: 'control.unavailable',
+      status: 503,
+      retryable: true,
+    });
+    await Promise.all(holding);
+    expect(await control.read({ kind: 'global' }, async () => 'served')).toBe('served');
+    await control.stop();
+  });
+
+  test('ends a statement that takes too long, a wait for a lock and a transaction that stands still', async () => {
+    const control = open();
+    await control.start();
+    const settings = await control.read({ kind: 'global' }, (tx) =>
+      sql<{ name: string; setting: string }>`SELECT name, setting FROM pg_settings
+        WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout') ORDER BY name`.execute(
+        tx,
+      ),
+    );
+    expect(settings.rows.map(({ setting }) => setting)).toEqual(['20000', '20000', '30000']);
+    await expect(
+      control.read({ kind: 'global' }, async (tx) => {
+        await sql`SET LOCAL statement_timeout = 50`.execute(tx);
+        return sql`SELECT pg_sleep(5)`.execute(tx);
+      }),
+    ).rejects.toMatchObject({ code: 'control.timeout', retryable: true });
+    await expect(
+      control.read({ kind: 'global' }, async (tx) => {
+        await sql`SET LOCAL idle_in_transaction_session_timeout = 50`.execute(tx);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return sql`SELECT 1`.execute(tx);
+      }),
+    ).rejects.toMatchObject({ code: 'control.unavailable', retryable: true });
+    await control.stop();
+  });
 });
 
 describe('a PostgreSQL server', () => {

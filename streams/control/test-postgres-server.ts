@@ -3,10 +3,18 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A real PostgreSQL 15 for a suite. `url` logs in as a superuser, as a deployment's migration user would. */
+/** A real PostgreSQL 15 for a suite. `url` logs in as a superuser. */
 export interface TestPostgresServer {
   readonly url: URL;
   stop(): Promise<void>;
+}
+
+/** One that a test takes away and brings back on the same port. */
+export interface LocalPostgresServer extends TestPostgresServer {
+  /** The server's own data directory. */
+  readonly dataDir: string;
+  down(): void;
+  up(): void;
 }
 
 /**
@@ -38,7 +46,8 @@ async function startContainer(): Promise<TestPostgresServer> {
   return { url, stop: async () => void (await container.stop()) };
 }
 
-function startByScript(): TestPostgresServer {
+/** Starts PostgreSQL by the project's own script. */
+export function startByScript(): LocalPostgresServer {
   const script = join(import.meta.dirname, '../../tests/servers/postgres.sh');
   const dir = mkdtempSync(join(tmpdir(), 'pulse-postgres-'));
   // The server runs as its own user.
@@ -47,10 +56,15 @@ function startByScript(): TestPostgresServer {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const url = new URL(started.trim().split('\n').at(-1) ?? '');
+  const down = () => void execFileSync('bash', [script, 'stop', dir], { stdio: 'ignore' });
   return {
-    url: new URL(started.trim().split('\n').at(-1) ?? ''),
+    url,
+    dataDir: join(dir, 'pg'),
+    down,
+    up: () => void execFileSync('bash', [script, 'start', dir, url.port], { stdio: 'ignore' }),
     async stop() {
-      execFileSync('bash', [script, 'stop', dir], { stdio: 'ignore' });
+      down();
       rmSync(dir, { recursive: true, force: true });
     },
   };

@@ -19,3 +19,7 @@ CREATE POLICY by_platform ON maintenance_runs TO pulse_reader, pulse_writer
   USING (pulse_scope() = 'global') WITH CHECK (pulse_scope() = 'global');
 GRANT SELECT ON maintenance_runs TO pulse_reader, pulse_writer;
 GRANT INSERT, UPDATE ON maintenance_runs TO pulse_writer;
+
+-- A backup reads how far each identity has counted: a number that was given once is never given again, also when its row is gone.
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO pulse_reader;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO pulse_reader;
