@@ -2,14 +2,16 @@ import { fencedStore, jobsReadiness, type Leadership, type Lease } from 'streams
 import { defineModule, type ModuleDefinition } from 'streams/runtime';
 import { storeGroup } from 'streams/store';
 import { z } from 'zod';
+import { createBillingLedger } from './invoicing/billing-ledger.ts';
 import { createSubscriptionReader } from './invoicing/control-subscription-reader.ts';
 import { invoiceRoutes, usageRoutes } from './invoicing/http.ts';
 import { createInvoiceService } from './invoicing/invoice-service.ts';
+import { createPeriodFactsReader, readLineChecks } from './invoicing/line-check.ts';
 import { qualityRoutes } from './invoicing/quality-http.ts';
 import { rateCardRoutes } from './invoicing/rate-card-http.ts';
 import { createRateCardStore } from './invoicing/rate-card-store.ts';
+import { createReconciliation } from './invoicing/reconciliation.ts';
 import { reconciliationRoutes } from './invoicing/reconciliation-http.ts';
-import { createStoreLedger } from './invoicing/store-ledger.ts';
 import { createClickHouseMeteringStore } from './metering/clickhouse-metering-store.ts';
 import { createClickHouseQualityReader } from './metering/clickhouse-quality-reader.ts';
 import { createClickHouseUsageReader } from './metering/clickhouse-usage-reader.ts';
@@ -101,7 +103,16 @@ export const modules: readonly ModuleDefinition[] = [
       http.register(usageRoutes({ invoices, tenants }));
       http.register(qualityRoutes({ quality: createClickHouseQualityReader(store), now }));
       http.register(rateCardRoutes({ rateCards }));
-      http.register(reconciliationRoutes({ tenants, ledger: createStoreLedger({ store, storedPositions }), now }));
+      const ledger = createBillingLedger({ store, storedPositions, now });
+      const facts = createPeriodFactsReader(store);
+      http.register(
+        reconciliationRoutes({
+          tenants,
+          reconciliation: createReconciliation(ledger),
+          lines: async (tenant, period) => (await readLineChecks({ invoices, facts }, tenant, period)).lines,
+          now,
+        }),
+      );
       return { async start() {}, ready: () => ({ ready: true }) as const, async stop() {} };
     },
   }),

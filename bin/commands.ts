@@ -1,8 +1,9 @@
-import { CreatedTenant, Fleet, Invoice, NewTenant, pageOf, Reconciliation, Tenant } from 'streams/contract';
+import { CreatedTenant, Fleet, Invoice, NewTenant, pageOf, Tenant } from 'streams/contract';
 import { z } from 'zod';
 import type { ApiClient } from './api-client.ts';
 import { orDash, renderTable } from './table.ts';
 
+export { reconcile } from './reconcile.ts';
 export { tenantLimits } from './tenant-limits.ts';
 
 /** What a command prints, and the code it ends with: 0 fine, 1 the check failed, 2 wrong use, 3 a reading failed. */
@@ -117,79 +118,6 @@ export async function invoices(api: ApiClient, filter: { period?: string; tenant
     items,
   );
   return { json: items, text: items.length === 0 ? 'no invoices' : text, exitCode: 0 };
-}
-
-/** `pulse reconcile`: one row a tenant and hand-over, and every hour that differs. Ends with 1 when anything differs. */
-export async function reconcile(api: ApiClient, filter: { period?: string; tenant?: string }): Promise<CommandResult> {
-  const result = await api.get(`/api/v1/billing/reconciliation?${query(filter)}`, Reconciliation);
-  const groups = new Map<
-    string,
-    {
-      tenant: string;
-      signal: string;
-      handover: string;
-      hours: number;
-      from: number;
-      to: number;
-      duplicates: number;
-      pending: number;
-      mismatched: number;
-    }
-  >();
-  for (const { tenant, signal, from, to, counts, state } of result.handovers) {
-    const key = `${tenant}|${signal}|${from}|${to}`;
-    const group = groups.get(key) ?? {
-      tenant,
-      signal,
-      handover: `${from} → ${to}`,
-      hours: 0,
-      from: 0,
-      to: 0,
-      duplicates: 0,
-      pending: 0,
-      mismatched: 0,
-    };
-    group.hours += 1;
-    group.from += counts.from;
-    group.to += counts.to;
-    group.duplicates += counts.duplicates;
-    group.pending += state === 'pending' ? 1 : 0;
-    group.mismatched += state === 'mismatch' ? 1 : 0;
-    groups.set(key, group);
-  }
-  const rows = [...groups.values()];
-  const differing = result.handovers.filter(({ state }) => state === 'mismatch');
-  const figure = (value: number) => value.toLocaleString('en-US');
-  const text = [
-    renderTable(
-      [
-        { title: 'tenant', value: (row) => row.tenant },
-        { title: 'signal', value: (row) => row.signal },
-        { title: 'hand-over', value: (row) => row.handover },
-        { title: 'hours', right: true, value: (row) => figure(row.hours) },
-        { title: 'from', right: true, value: (row) => figure(row.from) },
-        { title: 'to', right: true, value: (row) => figure(row.to) },
-        { title: 'duplicates', right: true, value: (row) => figure(row.duplicates) },
-        { title: 'pending', right: true, value: (row) => figure(row.pending) },
-        {
-          title: 'state',
-          value: (row) =>
-            row.mismatched > 0 ? `MISMATCH in ${row.mismatched} h` : row.pending > 0 ? 'pending' : 'balanced',
-        },
-      ],
-      rows,
-    ),
-    '',
-    ...differing
-      .slice(0, 50)
-      .map(
-        ({ tenant, signal, hour, from, to, counts }) =>
-          `MISMATCH ${tenant} ${signal} ${hour}: ${from} ${counts.from} → ${to} ${counts.to}, duplicates ${counts.duplicates}`,
-      ),
-    ...(differing.length > 50 ? [`… and ${differing.length - 50} more; --json shows all`] : []),
-    result.balanced ? 'balanced' : `NOT BALANCED: ${differing.length} hand-over(s) differ`,
-  ].join('\n');
-  return { json: result, text, exitCode: result.balanced ? 0 : 1 };
 }
 
 const AuditVerification = z.looseObject({ ok: z.boolean() });

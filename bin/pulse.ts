@@ -106,7 +106,7 @@ program
 
 program
   .command('reconcile')
-  .summary('compare what was accepted, logged, stored and rolled up, hour by hour')
+  .summary('compare what was produced, accepted, logged, stored, rolled up, rated and invoiced, hour by hour')
   .option(...period)
   .option(...tenant)
   .option(...json)

@@ -17,14 +17,16 @@ import { createClickHouseQualityReader } from '../metering/clickhouse-quality-re
 import { createClickHouseUsageReader } from '../metering/clickhouse-usage-reader.ts';
 import { runMetering } from '../metering/metering-job.ts';
 import { sampleRateCards } from '../rating/index.ts';
+import { createBillingLedger } from './billing-ledger.ts';
 import { createSubscriptionReader } from './control-subscription-reader.ts';
 import { invoiceRoutes, usageRoutes } from './http.ts';
 import { createInvoiceService } from './invoice-service.ts';
+import { createPeriodFactsReader, readLineChecks } from './line-check.ts';
 import { qualityRoutes } from './quality-http.ts';
 import { rateCardRoutes } from './rate-card-http.ts';
 import { createRateCardStore } from './rate-card-store.ts';
+import { createReconciliation } from './reconciliation.ts';
 import { reconciliationRoutes } from './reconciliation-http.ts';
-import { createStoreLedger } from './store-ledger.ts';
 
 const logger = pino({ level: 'silent' });
 /** 2026-11-21T12:00Z. */
@@ -151,7 +153,7 @@ beforeAll(async () => {
     rateCards,
     now: clock.now,
   });
-  const ledger = createStoreLedger({ store, storedPositions });
+  const reconciliation = createReconciliation(createBillingLedger({ store, storedPositions, now: clock.now }));
   app = fastify();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -161,14 +163,19 @@ beforeAll(async () => {
   app.register(usageRoutes({ invoices, tenants }));
   app.register(qualityRoutes({ quality: createClickHouseQualityReader(store), now: clock.now }));
   app.register(rateCardRoutes({ rateCards }));
+  const facts = createPeriodFactsReader(store);
   app.register(
     reconciliationRoutes({
       tenants,
       now: clock.now,
-      ledger: async (range) => {
-        if (unreadable) throw new AppError('store.unavailable', 'gone', { status: 503, retryable: true });
-        return ledger(range);
+      reconciliation: {
+        ...reconciliation,
+        totals: async (range) => {
+          if (unreadable) throw new AppError('store.unavailable', 'gone', { status: 503, retryable: true });
+          return reconciliation.totals(range);
+        },
       },
+      lines: async (tenant, period) => (await readLineChecks({ invoices, facts }, tenant, period)).lines,
     }),
   );
   await app.ready();
@@ -345,11 +352,36 @@ describe('billing over HTTP', () => {
         ({ signal }) => signal === 'events',
       );
     expect((await events()).map(({ state }) => state)).toEqual(['balanced', 'balanced', 'balanced', 'balanced']);
+    const pages: unknown[] = [];
+    for (let cursor: string | null = '0'; cursor !== null; ) {
+      const { body }: { body: { handovers: unknown[]; nextCursor: string | null } } = await get(
+        `${url}&limit=5&cursor=${cursor}`,
+        'operator',
+      );
+      pages.push(...body.handovers);
+      cursor = body.nextCursor;
+    }
+    expect(pages).toEqual((await get(url, 'operator')).body.handovers);
     await store.execute("ALTER TABLE usage_events DELETE WHERE tenant = 2 AND id = 'b' SETTINGS mutations_sync = 2");
     expect(await events('&state=mismatch')).toMatchObject([
       { tenant: 'isp-beta', from: 'logged', to: 'stored', counts: { from: 4, to: 3 }, state: 'mismatch' },
     ]);
-    expect((await get(url, 'operator')).body.balanced).toBe(false);
+    const spoilt = Reconciliation.parse((await get(`${url}&limit=0`, 'operator')).body);
+    expect([spoilt.balanced, spoilt.handovers]).toEqual([false, []]);
+    expect(
+      spoilt.totals
+        .filter(({ mismatched }) => mismatched > 0)
+        .map(({ signal, from, to, sums }) => [signal, from, to, sums?.to]),
+    ).toEqual([
+      ['api_calls', 'stored', 'rated', '150000.375'],
+      ['events', 'logged', 'stored', '150000.25'],
+    ]);
+    expect(spoilt.lines?.map(({ tenant, line, state }) => [tenant, line, state])).toContainEqual([
+      'isp-beta',
+      'api_calls',
+      'balanced',
+    ]);
+    expect(Reconciliation.parse((await get(url)).body)).toMatchObject({ balanced: true });
     unreadable = true;
     expect(await get(url, 'operator')).toMatchObject({ status: 503, body: { code: 'billing.ledger_unreadable' } });
     unreadable = false;

@@ -220,6 +220,16 @@ export function createInvoiceService(deps: InvoiceServiceDeps) {
       return draft(await contextOf(tenant, period));
     },
 
+    /** The draft with what its usage lines are checked by: the meter of each line, the period and the cut-off. */
+    async checkable(tenant: TenantRecord, name: string | undefined) {
+      const context = await contextOf(tenant, name);
+      const card = await cardOf(context);
+      const meterOfLine = new Map(
+        card.charges.flatMap((charge) => (charge.model === 'flat' ? [] : [[charge.item, charge.meter] as const])),
+      );
+      return { invoice: await draft(context), meterOfLine, period: context.period, knownAt: context.range.knownAt };
+    },
+
     async usageReport(tenant: TenantRecord, name: string | undefined): Promise<UsageReport> {
       const context = await contextOf(tenant, name);
       const { period, knownAt, asOf } = context;

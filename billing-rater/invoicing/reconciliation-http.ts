@@ -1,14 +1,24 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { TenantDirectory } from 'streams/access';
-import { AppError, Handover, periodAt, periodOf, Reconciliation, TenantId } from 'streams/contract';
+import {
+  AppError,
+  Handover,
+  type LineCheck,
+  periodAt,
+  periodOf,
+  Reconciliation,
+  TenantId,
+  type TenantRecord,
+} from 'streams/contract';
 import { z } from 'zod';
-import { type LedgerHour, reconcile } from './reconcile.ts';
-import type { LedgerRange } from './store-ledger.ts';
+import { hoursOfPeriod, type ReconciliationReader } from './reconciliation.ts';
 import { visibleTenants } from './tenants.ts';
 
 export interface ReconciliationDeps {
   readonly tenants: TenantDirectory;
-  ledger(range: LedgerRange): Promise<readonly LedgerHour[]>;
+  readonly reconciliation: ReconciliationReader;
+  /** Invoice lines of a tenant's period against its hours; the running period without a name. */
+  lines(tenant: TenantRecord, period: string | undefined): Promise<readonly LineCheck[]>;
   now(): number;
 }
 
@@ -18,16 +28,32 @@ const ReconciliationQuery = z.object({
     .string()
     .regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'a month such as 2026-11')
     .optional(),
-  /** Only hand-overs of this state are listed; `balanced` is always about all of them. */
+  /** Only hand-overs of this state are listed; `balanced` and `totals` are always about all of them. */
   state: Handover.shape.state.optional(),
-  limit: z.coerce.number().int().min(1).max(200_000).default(200_000),
+  /** 0: totals only. */
+  limit: z.coerce.number().int().min(0).max(200_000).default(200_000),
   cursor: z
     .string()
     .regex(/^\d{1,9}$/)
     .optional(),
 });
 
-const hourSeconds = 3600;
+/** Tenants whose invoices are made to check their lines. For more, each close of a period checks them. */
+const linesMax = 50;
+
+const unreadable = (cause: unknown): never => {
+  throw new AppError('billing.ledger_unreadable', 'the ledger could not be read; nothing can be said about it', {
+    status: 503,
+    retryable: true,
+    cause,
+  });
+};
+
+/** Without a rate card, or with an hour that cannot be metered, there is no invoice to check; the hours themselves are judged all the same. */
+function noInvoice(error: unknown): readonly LineCheck[] {
+  if (error instanceof AppError && !error.retryable && error.status < 500) return [];
+  return unreadable(error);
+}
 
 /** `GET /api/v1/billing/reconciliation`: the conservation ledger of a period. *Errors* `billing.ledger_unreadable` (503, retryable): never an empty answer. */
 export function reconciliationRoutes(deps: ReconciliationDeps): FastifyPluginAsyncZod {
@@ -37,7 +63,8 @@ export function reconciliationRoutes(deps: ReconciliationDeps): FastifyPluginAsy
       url: '/api/v1/billing/reconciliation',
       schema: {
         tags: ['billing'],
-        summary: 'Hand-overs of a period: what was accepted, logged, stored and rolled up, by tenant, signal and hour',
+        summary:
+          'Hand-overs of a period, produced to invoiced: by tenant, signal or meter and hour, added up, and the lines of invoices',
         querystring: ReconciliationQuery,
         response: { 200: Reconciliation.extend({ nextCursor: z.string().nullable() }) },
       },
@@ -45,32 +72,26 @@ export function reconciliationRoutes(deps: ReconciliationDeps): FastifyPluginAsy
       handler: async (request) => {
         const { period: name, state, limit, cursor } = request.query;
         const zone = request.tenant?.timeZone ?? 'UTC';
-        const now = deps.now();
-        const period = name === undefined ? periodAt(now, zone) : periodOf(name, zone);
-        const range = {
-          tenants: visibleTenants(request, deps.tenants),
-          fromHour: Math.floor(period.startMs / 1000 / hourSeconds) * hourSeconds,
-          toHour: Math.ceil(period.endMs / 1000 / hourSeconds) * hourSeconds,
-        };
-        const rows = await deps.ledger(range).catch((cause: unknown) => {
-          throw new AppError(
-            'billing.ledger_unreadable',
-            'the ledger could not be read; nothing can be said about it',
-            {
-              status: 503,
-              retryable: true,
-              cause,
-            },
-          );
-        });
-        const { balanced, handovers } = reconcile(rows, now);
-        const wanted = state === undefined ? handovers : handovers.filter((handover) => handover.state === state);
-        const start = Number(cursor ?? '0');
-        const end = start + limit;
+        const period = name === undefined ? periodAt(deps.now(), zone) : periodOf(name, zone);
+        const tenants = visibleTenants(request, deps.tenants);
+        const isAll = request.tenant === null && request.rowScope.kind === 'global';
+        const range = { tenants, isAll, ...hoursOfPeriod(period) };
+        const skip = Number(cursor ?? '0');
+        const totals = await deps.reconciliation.totals(range).catch(unreadable);
+        const page = { skip, limit, ...(state === undefined ? {} : { state }) };
+        const { items, more } =
+          limit === 0 ? { items: [], more: false } : await deps.reconciliation.handovers(range, page).catch(unreadable);
+        const lines: LineCheck[] = [];
+        if (tenants.length <= linesMax && cursor === undefined) {
+          for (const tenant of tenants) lines.push(...(await deps.lines(tenant, name).catch(noInvoice)));
+        }
+        const isSound = totals.every(({ mismatched }) => mismatched === 0);
         return {
-          balanced,
-          handovers: wanted.slice(start, end),
-          nextCursor: end < wanted.length ? String(end) : null,
+          balanced: isSound && lines.every((line) => line.state !== 'mismatch'),
+          handovers: items,
+          totals,
+          lines: tenants.length <= linesMax && cursor === undefined ? lines : null,
+          nextCursor: more ? String(skip + limit) : null,
         };
       },
     });

@@ -77,22 +77,59 @@ export const LineEvidence = z.object({
 });
 export type LineEvidence = z.infer<typeof LineEvidence>;
 
+const HandoverSides = {
+  from: z.literal(['produced', 'accepted', 'logged', 'stored', 'rated']),
+  to: z.literal(['accepted', 'logged', 'stored', 'rolled_up', 'rated', 'invoiced']),
+  counts: z.object({ from: z.number(), to: z.number(), duplicates: z.number(), conflicts: z.number().optional() }),
+  sums: z
+    .object({ from: z.string(), to: z.string(), duplicates: z.string(), conflicts: z.string().optional() })
+    .nullable(),
+};
+
 /**
- * One hand-over of the conservation ledger. Counts are exact; `duplicates` explains what was handed over and not kept.
- * `conflicts`, there when any is, are those of the duplicates that came with other content: usage events on the conflict list.
+ * One hand-over of the conservation ledger: `signal` is metrics, traces, logs or events, or a meter from `stored` to `rated` and on to `invoiced`. Counts are exact; `duplicates` explains what was handed over and not kept.
+ * `conflicts`, there when any is, are those of the duplicates that came with other content: usage events on the conflict list. `seconds` are the measured ones of a time-weighted meter, compared too.
  */
 export const Handover = z.object({
   tenant: z.string(),
   signal: z.string(),
   hour: z.string(),
-  from: z.literal(['accepted', 'logged', 'stored']),
-  to: z.literal(['logged', 'stored', 'rolled_up']),
-  counts: z.object({ from: z.number(), to: z.number(), duplicates: z.number(), conflicts: z.number().optional() }),
-  sums: z
-    .object({ from: z.string(), to: z.string(), duplicates: z.string(), conflicts: z.string().optional() })
-    .nullable(),
+  ...HandoverSides,
+  seconds: z.object({ from: z.number(), to: z.number() }).optional(),
   state: z.literal(['balanced', 'pending', 'mismatch']),
 });
 export type Handover = z.infer<typeof Handover>;
-export const Reconciliation = z.object({ balanced: z.boolean(), handovers: z.array(Handover) });
+
+/** A hand-over added up over a period, with the number of hours in each state. */
+export const HandoverTotal = z.object({
+  tenant: z.string(),
+  signal: z.string(),
+  ...HandoverSides,
+  hours: z.number(),
+  balanced: z.number(),
+  pending: z.number(),
+  mismatched: z.number(),
+});
+export type HandoverTotal = z.infer<typeof HandoverTotal>;
+
+/** Whether the quantity of an invoice's line follows from what its hours were invoiced for. */
+export const LineCheck = z.object({
+  tenant: z.string(),
+  invoice: z.string(),
+  line: z.string(),
+  meter: z.string(),
+  /** The line's quantity, and that of the hours. */
+  quantity: DecimalString,
+  expected: DecimalString,
+  state: z.literal(['balanced', 'pending', 'mismatch']),
+});
+export type LineCheck = z.infer<typeof LineCheck>;
+
+/** Answer of `GET /api/v1/billing/reconciliation`. `balanced` is about all of the period, whatever is listed; `lines` is there when few enough tenants were asked for. */
+export const Reconciliation = z.object({
+  balanced: z.boolean(),
+  handovers: z.array(Handover),
+  totals: z.array(HandoverTotal).default([]),
+  lines: z.array(LineCheck).nullable().default(null),
+});
 export type Reconciliation = z.infer<typeof Reconciliation>;

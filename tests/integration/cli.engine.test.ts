@@ -90,8 +90,8 @@ beforeAll(async () => {
   await send('resent');
   await until(
     async () => (await call<Reconciliation>(pulse, `/api/v1/billing/reconciliation?period=${period}`)).body,
-    // Three hand-overs of metrics and two of events for each.
-    ({ handovers }) => handovers.length === tenants.length * 5 && handovers.every(({ state }) => state === 'balanced'),
+    // For each three hand-overs of metrics, two of events, and two of each of their meters.
+    ({ handovers }) => handovers.length === tenants.length * 9 && handovers.every(({ state }) => state === 'balanced'),
   );
 });
 afterAll(async () => {
@@ -199,7 +199,7 @@ describe('reconcile, the oracle of everything else', () => {
 
     const all = await reconcile();
     expect(all.code).toBe(1);
-    expect(all.out).toContain('NOT BALANCED: 7 hand-over(s) differ');
+    expect(all.out).toContain('NOT BALANCED: 11 hand-over(s) differ');
     expect(all.out).toMatch(/^ *MISMATCH row-lost metrics .* logged 10 → stored 9, duplicates 0 *$/m);
 
     const found = Object.fromEntries(
@@ -208,11 +208,30 @@ describe('reconcile, the oracle of everything else', () => {
     expect(found).toEqual({
       whole: { code: 0, mismatches: [] },
       resent: { code: 0, mismatches: [] },
-      'row-lost': { code: 1, mismatches: ['metrics logged→stored 10→9', 'metrics stored→rolled_up 9→10'] },
+      'row-lost': {
+        code: 1,
+        mismatches: [
+          'active_customers stored→rated 9→10 154200→154260',
+          'metrics logged→stored 10→9',
+          'metrics stored→rolled_up 9→10',
+        ],
+      },
       'row-doubled': { code: 1, mismatches: ['metrics logged→stored 10→11', 'metrics stored→rolled_up 11→10'] },
-      'event-lost': { code: 1, mismatches: ['events logged→stored 5→4 5001.25→4001'] },
-      'event-doubled': { code: 1, mismatches: ['events logged→stored 5→6 5001.25→6001.5'] },
-      'event-changed': { code: 1, mismatches: ['events logged→stored 5→5 5001.25→5001.250000000001'] },
+      'event-lost': {
+        code: 1,
+        mismatches: ['api_calls stored→rated 4→5 4001→5001.25', 'events logged→stored 5→4 5001.25→4001'],
+      },
+      'event-doubled': {
+        code: 1,
+        mismatches: ['api_calls stored→rated 6→5 6001.5→5001.25', 'events logged→stored 5→6 5001.25→6001.5'],
+      },
+      'event-changed': {
+        code: 1,
+        mismatches: [
+          'api_calls stored→rated 5→5 5001.250000000001→5001.25',
+          'events logged→stored 5→5 5001.25→5001.250000000001',
+        ],
+      },
     });
   });
 

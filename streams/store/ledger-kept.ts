@@ -1,0 +1,664 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { AppError } from '../contract/index.ts';
+import { defineQuery } from './define-query.ts';
+import type { LedgerHop, LedgerState } from './ledger-rule.ts';
+import { type LedgerSource, prefixed, selectSides, sideColumns } from './ledger-sources.ts';
+import { dayOf, daySeconds, dayState, runsOf, statesOf } from './ledger-state.ts';
+import type { Store } from './port.ts';
+
+const sqlFile = (name: string) => new URL(`./sql/ledger-${name}.sql`, import.meta.url);
+const count = z.coerce.number().int();
+
+const partsQuery = defineQuery({
+  file: sqlFile('parts'),
+  params: z.object({ tables: z.array(z.string()) }),
+  row: z.object({ table: z.string(), name: z.string(), hash: z.string(), min_time: count, max_time: count }),
+});
+const tablesQuery = defineQuery({
+  file: sqlFile('tables'),
+  params: z.object({ tables: z.array(z.string()) }),
+  row: z.object({ name: z.string() }),
+});
+const keptQuery = defineQuery({
+  file: sqlFile('kept'),
+  params: z.object({ fromDay: z.number().int(), toDay: z.number().int() }),
+  row: z.object({
+    source: z.string(),
+    day: count,
+    state: z.string(),
+    version: z.string(),
+    digest: z.string(),
+    rows: count,
+  }),
+});
+const digestRow = z.object({ source: z.string(), day: count, version: z.string(), rows: count, digest: z.string() });
+const digestParams = z.object({ versions: z.string() });
+const countsDigest = defineQuery({ file: sqlFile('counts-digest'), params: digestParams, row: digestRow });
+const daysDigest = defineQuery({ file: sqlFile('days-digest'), params: digestParams, row: digestRow });
+const flyingQuery = defineQuery({
+  file: sqlFile('flying'),
+  params: z.object({ positions: z.string(), fromHour: z.number().int(), toHour: z.number().int() }),
+  row: z.object({ signal: z.string(), tenant: z.number().int(), hour: count }),
+});
+const hoursSql = readFileSync(sqlFile('hours'), 'utf8')
+  .replaceAll(/^--.*$/gm, '')
+  .trim();
+/** Days added up under another rule are added up again. */
+const ruleState = `${createHash('sha256').update(hoursSql).digest('base64').slice(0, 8)}:`;
+/** Along the chain, as text for the engine. */
+const hopOrder = (column: string) =>
+  `transform(${column}, ['accepted', 'logged', 'stored', 'rolled_up', 'rated', 'invoiced'], [0, 1, 2, 3, 4, 5], 6)`;
+const keepSql = readFileSync(sqlFile('keep'), 'utf8');
+
+const limits = { timeoutSeconds: 120, maxMemoryBytes: 400 * 1024 * 1024 };
+/** A day is kept from this long after its end on: until then what is due late would keep it pending. */
+const quietSeconds = 7200;
+/** Hours of a total that differ and may be in flight; more are a mismatch anyway. */
+const namedHours = 1000;
+const daysSource = 'days';
+
+/** How far the log has been read. *Shape* offsets below `next` are in the tables (`committed`), in the billing facts (`metered`). */
+export interface LedgerPositions {
+  readonly committed: readonly { readonly partition: number; readonly next: number }[];
+  readonly metered: readonly { readonly partition: number; readonly next: number }[];
+}
+
+/** Hours `[fromHour, toHour)` of some tenants or, without any named, of all. *Units* seconds since the epoch. */
+export interface LedgerHours {
+  readonly tenants?: readonly number[];
+  readonly fromHour: number;
+  readonly toHour: number;
+}
+
+/** One hand-over, of an hour or added up. Sums are exact decimals; null where records are counted only. */
+interface Figures {
+  readonly tenant: number;
+  /** Signal or meter. */
+  readonly item: string;
+  readonly hop: LedgerHop;
+  readonly handed: number;
+  readonly taken: number;
+  readonly duplicates: number;
+  readonly conflicts: number;
+  readonly sums: {
+    readonly handed: string;
+    readonly taken: string;
+    readonly duplicates: string;
+    readonly conflicts: string;
+  } | null;
+}
+
+export interface LedgerHourRow extends Figures {
+  readonly hour: number;
+  /** Measured seconds of time-weighted meters, which are compared too; null elsewhere. */
+  readonly seconds: { readonly handed: number; readonly taken: number } | null;
+  readonly state: LedgerState;
+}
+
+/** A hand-over over a range, in hours by their state. */
+export interface LedgerTotal extends Figures {
+  readonly hours: number;
+  readonly balanced: number;
+  readonly pending: number;
+  readonly mismatched: number;
+}
+
+export interface LedgerPage {
+  readonly state?: LedgerState;
+  readonly skip: number;
+  readonly limit: number;
+}
+
+/**
+ * The conservation ledger, kept.
+ *
+ * *Shape* every answer is about what the tables hold now: counts that were kept stand while the parts they were taken from are the same ones, everything else is counted again.
+ * *Errors* those of the store: a failed reading is never a zero. `store.ledger_unsettled` (503, retryable) when tables kept changing under a day that is over.
+ */
+export interface KeptLedger {
+  totals(range: LedgerHours): Promise<LedgerTotal[]>;
+  /** Hand-overs by day, tenant, item, hour and hop. */
+  hours(range: LedgerHours, page: LedgerPage): Promise<{ rows: LedgerHourRow[]; more: boolean }>;
+  /** Counts what changed and keeps it, and forgets counts that nothing refers to any more. */
+  keep(range: LedgerHours): Promise<{ counted: number }>;
+}
+
+export interface KeptLedgerOptions {
+  readonly store: Store;
+  readonly sources: readonly LedgerSource[];
+  /** Read before the tables are. */
+  positions(): Promise<LedgerPositions>;
+  now(): number;
+}
+
+interface Unit {
+  readonly source: string;
+  readonly day: number;
+}
+interface Kept extends Unit {
+  readonly state: string;
+  readonly version: string;
+  readonly digest: string;
+  readonly rows: number;
+}
+/** A statement's table `sides`, with the parameters in it. */
+interface Sides {
+  readonly sql: string;
+  readonly params: Record<string, unknown>;
+}
+/** What a reading goes by. */
+interface Reading {
+  readonly now: number;
+  readonly positions: LedgerPositions;
+  readonly days: readonly number[];
+  readonly states: ReadonlyMap<string, ReadonlyMap<number, string>>;
+  /** Counts that stand. */
+  readonly counts: ReadonlyMap<string, Kept>;
+  /** Days added up that stand. */
+  readonly addedUp: ReadonlyMap<number, Kept>;
+  /** Days to judge hour by hour: not over for long, or with something pending. */
+  readonly open: readonly number[];
+}
+
+/** What the tables are asked for: one tenant or, with 0, all. */
+const oneTenant = ({ tenants }: LedgerHours): number => (tenants?.length === 1 ? (tenants[0] ?? 0) : 0);
+
+const keyOf = (source: string, day: number) => `${source}@${day}`;
+const jsonOfVersions = (units: readonly { source: string; day: number; version: string }[]) =>
+  `[${units.map(({ source, day, version }) => `[${JSON.stringify(source)},${day},${version}]`).join()}]`;
+
+let lastVersion = 0;
+/** Ascends within a process and hardly ever meets another's; the digest tells if it does. */
+function nextVersion(): number {
+  lastVersion = Math.max(lastVersion + 1, Date.now() * 1000 + Math.floor(Math.random() * 1000));
+  return lastVersion;
+}
+
+const figureColumns = z.object({
+  tenant: z.number().int(),
+  item: z.string(),
+  hop: z.literal(['accepted', 'logged', 'stored', 'rolled_up', 'rated', 'invoiced']),
+  handed: count,
+  taken: count,
+  duplicates: count,
+  conflicts: count,
+  handed_sum: z.string(),
+  taken_sum: z.string(),
+  duplicate_sum: z.string(),
+  conflict_sum: z.string(),
+  exact: count,
+});
+const hourRow = figureColumns.extend({
+  signal: z.string(),
+  hour: count,
+  state: count,
+  handed_seconds: count,
+  taken_seconds: count,
+});
+const totalRow = figureColumns.extend({
+  hours: count,
+  balanced: count,
+  pending: count,
+  mismatched: count,
+  named: z.array(count),
+  signal: z.string(),
+});
+const dayCountRow = z.object({ day: count, balanced: count, pending: count, mismatched: count });
+const states: readonly LedgerState[] = ['balanced', 'pending', 'mismatch'];
+
+function toFigures(row: z.infer<typeof figureColumns>): Figures {
+  const { tenant, item, hop, handed, taken, duplicates, conflicts } = row;
+  const sums =
+    row.exact === 0
+      ? null
+      : {
+          handed: row.handed_sum,
+          taken: row.taken_sum,
+          duplicates: row.duplicate_sum,
+          conflicts: row.conflict_sum,
+        };
+  return { tenant, item, hop, handed, taken, duplicates, conflicts, sums };
+}
+
+/** Opens the kept ledger over `sources`. */
+export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
+  const { store, sources } = options;
+  const tables = [...new Set(sources.flatMap((source) => source.tables))];
+  let keeping: Promise<unknown> = Promise.resolve();
+
+  const read = <R extends z.ZodType>(name: string, sql: string, params: Record<string, unknown>, row: R) =>
+    store.query({ name, sql, params: z.record(z.string(), z.unknown()), row }, params, limits) as Promise<
+      z.output<R>[]
+    >;
+
+  /** *Errors* `store.query_failed` when a table is gone: no parts would look like no rows. */
+  async function readParts() {
+    const found = new Set((await store.query(tablesQuery, { tables }, limits)).map(({ name }) => name));
+    const gone = tables.filter((table) => !found.has(table));
+    if (gone.length > 0) throw new AppError('store.query_failed', `ledger: there is no table ${gone.join(', ')}`);
+    return store.query(partsQuery, { tables }, limits);
+  }
+
+  function positionParams({ committed, metered }: LedgerPositions) {
+    const partitions = [...new Set([...committed, ...metered].map(({ partition }) => partition))];
+    const nextOf = (positions: LedgerPositions['committed']) => {
+      const byPartition = new Map(positions.map(({ partition, next }) => [partition, next]));
+      return partitions.map((partition) => byPartition.get(partition) ?? 0);
+    };
+    return { partitions, committed: nextOf(committed), metered: nextOf(metered) };
+  }
+
+  /** Counts one source over a run of days and keeps it where the table stood still meanwhile. */
+  async function keepCounts(
+    source: LedgerSource,
+    run: { from: number; to: number },
+    reading: Reading,
+  ): Promise<Kept[]> {
+    const version = nextVersion();
+    const bounds = { fromHour: run.from * daySeconds, toHour: run.to * daySeconds };
+    const positions = positionParams(reading.positions);
+    const params = { ...source.params, ...positions, ...bounds, tenant: 0 };
+    await store.execute(
+      `INSERT INTO ledger_counts (source, day, version, ${sideColumns.map((name) => `\`${name}\``).join(', ')})
+SELECT {name:String}, toDate(c.hour), {version:UInt64}, ${sideColumns.map((name) => `c.${name}`).join(', ')}
+FROM (${selectSides(source, '')}) AS c`,
+      { ...params, name: source.name, version },
+      limits,
+    );
+    const days = Array.from({ length: run.to - run.from }, (_, index) => run.from + index);
+    const versions = days.map((day) => ({ source: source.name, day, version: String(version) }));
+    const digests = new Map(
+      (await store.query(countsDigest, { versions: jsonOfVersions(versions) }, limits)).map((row) => [row.day, row]),
+    );
+    const after = statesOf([source], await readParts(), days).get(source.name);
+    const beyond = new Set(
+      source.beyond === undefined
+        ? []
+        : (await read('ledger-beyond', source.beyond, { ...positions, ...bounds }, z.object({ day: count }))).map(
+            ({ day }) => day,
+          ),
+    );
+    const kept = days.flatMap((day): Kept[] => {
+      const state = reading.states.get(source.name)?.get(day) ?? '';
+      if (state === '' || after?.get(day) !== state || beyond.has(day)) return [];
+      const digest = digests.get(day);
+      return [
+        {
+          source: source.name,
+          day,
+          state,
+          version: String(version),
+          digest: digest?.digest ?? '0',
+          rows: digest?.rows ?? 0,
+        },
+      ];
+    });
+    await remember(kept);
+    return kept;
+  }
+
+  async function remember(kept: readonly Kept[]): Promise<void> {
+    if (kept.length === 0) return;
+    const rows = kept.map(
+      ({ source, day, state, version, digest, rows }) =>
+        `[${JSON.stringify(source)},${day},${JSON.stringify(state)},${version},${digest},${rows}]`,
+    );
+    await store.execute(keepSql, { kept: `[${rows.join()}]`, at: Date.now() });
+  }
+
+  /** Those of the kept counts whose rows are what they were. */
+  async function intact(query: typeof countsDigest, kept: readonly Kept[]): Promise<Kept[]> {
+    const filled = kept.filter(({ rows }) => rows > 0);
+    if (filled.length === 0) return [...kept];
+    const found = new Map(
+      (await store.query(query, { versions: jsonOfVersions(filled) }, limits)).map((row) => [
+        keyOf(row.source, row.day),
+        row,
+      ]),
+    );
+    return kept.filter(({ source, day, digest, rows }) => {
+      if (rows === 0) return true;
+      const row = found.get(keyOf(source, day));
+      return row?.digest === digest && row.rows === rows;
+    });
+  }
+
+  /** The table `sides` of some days: counts that stand, and what does not counted now. */
+  function sidesOf(
+    reading: Pick<Reading, 'counts' | 'states' | 'positions'>,
+    days: readonly number[],
+    tenant: number,
+  ): Sides {
+    const standing: Kept[] = [];
+    const pieces: string[] = [];
+    const params: Record<string, unknown> = {};
+    sources.forEach((source, index) => {
+      const stale = days.filter((day) => {
+        const state = reading.states.get(source.name)?.get(day) ?? '';
+        return state !== '' && !reading.counts.has(keyOf(source.name, day));
+      });
+      const [from, to] = [stale[0] ?? 0, (stale.at(-1) ?? -1) + 1];
+      for (const day of days) {
+        const kept = reading.counts.get(keyOf(source.name, day));
+        if (kept !== undefined && kept.rows > 0 && !(day >= from && day < to)) standing.push(kept);
+      }
+      if (stale.length === 0) return;
+      const prefix = `s${index}_`;
+      // Days between that stand, or are not asked for, would be counted twice or by one side only.
+      pieces.push(`${selectSides(source, prefix)}\nWHERE toUInt32(toDate(s.hour)) IN {${prefix}days:Array(UInt32)}`);
+      const bounds = { fromHour: from * daySeconds, toHour: to * daySeconds, tenant };
+      const given = { ...source.params, ...positionParams(reading.positions), ...bounds };
+      Object.assign(params, prefixed({ ...given, days: days.filter((day) => day >= from && day < to) }, prefix));
+    });
+    const columns = sideColumns.join(', ');
+    pieces.push(
+      `SELECT ${columns} FROM ledger_counts WHERE (source, day, version) IN (SELECT k.1, toDate(k.2), k.3 FROM (SELECT arrayJoin(JSONExtract({standing:String}, 'Array(Tuple(String, UInt32, UInt64))')) AS k))`,
+    );
+    params['standing'] = jsonOfVersions(standing);
+    return { sql: `sides AS (\n${pieces.join('\nUNION ALL\n')}\n)`, params };
+  }
+
+  const judgeParams = (reading: Pick<Reading, 'positions' | 'now'>, range: LedgerHours) => ({
+    ...positionParams(reading.positions),
+    now: Math.floor(reading.now / 1000),
+    fromHour: range.fromHour,
+    toHour: range.toHour,
+    tenants: range.tenants ?? [],
+  });
+
+  /** Adds a day up and keeps it, unless something is pending. */
+  async function keepDay(reading: Reading, day: number, state: string): Promise<Kept | null> {
+    const range = { fromHour: day * daySeconds, toHour: (day + 1) * daySeconds };
+    const sides = sidesOf(reading, [day], 0);
+    const version = nextVersion();
+    await store.execute(
+      `INSERT INTO ledger_days (day, version, tenant, item, hop, hours, balanced, pending, mismatched, handed, taken, duplicates, conflicts, handed_sum, taken_sum, duplicate_sum, conflict_sum, exact)
+SELECT toDate({day:UInt32}), {version:UInt64}, j.tenant, j.item, j.hop, count(), countIf(j.state = 0), countIf(j.state = 1), countIf(j.state = 2), sum(j.handed), sum(j.taken), sum(j.duplicates), sum(j.conflicts),
+  sum(j.handed_sum), sum(j.taken_sum), sum(j.duplicate_sum), sum(j.conflict_sum), max(j.exact)
+FROM (WITH ${sides.sql}
+${hoursSql}) AS j
+GROUP BY j.tenant, j.item, j.hop`,
+      { ...sides.params, ...judgeParams(reading, range), day, version },
+      limits,
+    );
+    const versions = jsonOfVersions([{ source: daysSource, day, version: String(version) }]);
+    const [digest] = await store.query(daysDigest, { versions }, limits);
+    const [open] = await read(
+      'ledger-day-open',
+      'SELECT count() AS open FROM ledger_days WHERE day = toDate({day:UInt32}) AND version = {version:UInt64} AND pending > 0',
+      { day, version },
+      z.object({ open: count }),
+    );
+    if (open === undefined || open.open > 0) return null;
+    const kept = {
+      source: daysSource,
+      day,
+      state,
+      version: String(version),
+      digest: digest?.digest ?? '0',
+      rows: digest?.rows ?? 0,
+    };
+    await remember([kept]);
+    return kept;
+  }
+
+  const countsOf = (counts: ReadonlyMap<string, Kept>, day: number) =>
+    sources.flatMap(({ name }) => counts.get(keyOf(name, day)) ?? []);
+
+  /** States and what stands for them, before anything is counted. */
+  async function look(range: LedgerHours): Promise<Omit<Reading, 'open' | 'addedUp'> & { known: readonly Kept[] }> {
+    const now = options.now();
+    const positions = await options.positions();
+    const parts = await readParts();
+    const [from, to] = [dayOf(range.fromHour), dayOf(range.toHour - 1) + 1];
+    const days = Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
+    const states = statesOf(sources, parts, days);
+    const known = await store.query(keptQuery, { fromDay: from, toDay: to }, limits);
+    const counts = new Map(
+      known
+        .filter(({ source, day, state }) => states.get(source)?.get(day) === state && state !== '')
+        .map((kept) => [keyOf(kept.source, kept.day), kept]),
+    );
+    const present = days.filter((day) => sources.some(({ name }) => (states.get(name)?.get(day) ?? '') !== ''));
+    return { now, positions, days: present, states, counts, known };
+  }
+
+  /** Brings the counts and the sums of days that are over up to what the tables hold. */
+  async function settle(range: LedgerHours): Promise<{ reading: Reading; counted: number }> {
+    const { known, ...seen } = await look(range);
+    const quiet = seen.days.filter((day) => (day + 1) * daySeconds + quietSeconds <= seen.now / 1000);
+    const counts = new Map(seen.counts);
+    const reading = { ...seen, counts, addedUp: new Map<number, Kept>(), open: [] as number[] };
+    let counted = 0;
+    for (const source of sources) {
+      const stale = quiet.filter((day) => {
+        const state = seen.states.get(source.name)?.get(day) ?? '';
+        return state !== '' && !counts.has(keyOf(source.name, day));
+      });
+      for (const run of runsOf(stale, source.daysMax)) {
+        for (const kept of await keepCounts(source, run, reading)) counts.set(keyOf(kept.source, kept.day), kept);
+        counted += run.to - run.from;
+      }
+    }
+    const sums = new Map(known.filter(({ source }) => source === daysSource).map((kept) => [kept.day, kept]));
+    const standing: Kept[] = [];
+    const due: { day: number; state: string }[] = [];
+    const open = seen.days.filter((day) => !quiet.includes(day));
+    for (const day of quiet) {
+      const isCounted = sources.every(
+        ({ name }) => (seen.states.get(name)?.get(day) ?? '') === '' || counts.has(keyOf(name, day)),
+      );
+      const state = `${ruleState}${dayState(countsOf(counts, day))}`;
+      const sum = sums.get(day);
+      if (!isCounted) open.push(day);
+      else if (sum?.state === state) standing.push(sum);
+      else due.push({ day, state });
+    }
+    const sound = new Map((await intact(daysDigest, standing)).map((kept) => [kept.day, kept]));
+    for (const { day, state } of standing) if (!sound.has(day)) due.push({ day, state });
+    // Before counts are added up: rows of theirs that were lost or altered are counted again.
+    const used = due.flatMap(({ day }) => countsOf(counts, day));
+    const whole = new Set((await intact(countsDigest, used)).map(({ source, day }) => keyOf(source, day)));
+    for (const { source: name, day } of used) {
+      if (whole.has(keyOf(name, day))) continue;
+      counts.delete(keyOf(name, day));
+      const source = sources.find((candidate) => candidate.name === name);
+      if (source === undefined) continue;
+      for (const kept of await keepCounts(source, { from: day, to: day + 1 }, reading)) {
+        counts.set(keyOf(kept.source, kept.day), kept);
+      }
+    }
+    for (const { day, state } of due) {
+      const kept = await keepDay(reading, day, state);
+      counted += 1;
+      if (kept === null) open.push(day);
+      else sound.set(day, kept);
+    }
+    return { reading: { ...reading, addedUp: sound, open: open.toSorted((a, b) => a - b) }, counted };
+  }
+
+  /** One at a time in a process: a second caller finds what the first has kept. */
+  function settled(range: LedgerHours) {
+    const next = keeping.then(() => settle(range));
+    keeping = next.catch(() => undefined);
+    return next;
+  }
+
+  /** Hours of batches that were being stored while the tables were read: their rows may stand in one table and not yet in the other. */
+  async function flyingHours({ positions }: Reading, range: LedgerHours): Promise<ReadonlySet<string>> {
+    const rows = await store.query(
+      flyingQuery,
+      {
+        positions: JSON.stringify(positions.committed.map(({ partition, next }) => [partition, next])),
+        fromHour: range.fromHour,
+        toHour: range.toHour,
+      },
+      limits,
+    );
+    return new Set(rows.map(({ signal, tenant, hour }) => `${signal}/${tenant}/${hour}`));
+  }
+
+  /** Days of the range that stand added up and lie in it whole; the others are judged hour by hour. */
+  function split(reading: Reading, range: LedgerHours): { whole: Kept[]; judged: number[] } {
+    const whole = [...reading.addedUp.values()].filter(
+      ({ day }) => day * daySeconds >= range.fromHour && (day + 1) * daySeconds <= range.toHour,
+    );
+    const days = new Set(whole.map(({ day }) => day));
+    return { whole, judged: reading.days.filter((day) => !days.has(day)) };
+  }
+
+  async function totals(range: LedgerHours): Promise<LedgerTotal[]> {
+    const { reading } = await settled(range);
+    const { whole, judged } = split(reading, range);
+    const sides = sidesOf(reading, judged, oneTenant(range));
+    const sums = [
+      'handed',
+      'taken',
+      'duplicates',
+      'conflicts',
+      'handed_sum',
+      'taken_sum',
+      'duplicate_sum',
+      'conflict_sum',
+    ];
+    const rows = await read(
+      'ledger-totals',
+      `WITH ${sides.sql}
+SELECT tenant, any(of_signal) AS signal, item, hop, sum(hours) AS hours, sum(balanced) AS balanced, sum(pending) AS pending, sum(mismatched) AS mismatched, ${sums.map((name) => `sum(${name}) AS ${name}`).join(', ')}, max(exact) AS exact,
+  arraySlice(arraySort(groupArrayArray(wrong)), 1, ${namedHours}) AS named
+FROM (
+  SELECT tenant, '' AS of_signal, item, hop, toUInt64(hours) AS hours, toUInt64(balanced) AS balanced, toUInt64(pending) AS pending, toUInt64(mismatched) AS mismatched, ${sums.join(', ')}, exact, emptyArrayUInt32() AS wrong
+  FROM ledger_days
+  WHERE (day, version) IN (SELECT toDate(k.2), k.3 FROM (SELECT arrayJoin(JSONExtract({whole:String}, 'Array(Tuple(String, UInt32, UInt64))')) AS k)) AND (empty({tenants:Array(UInt32)}) OR has({tenants:Array(UInt32)}, tenant))
+  UNION ALL
+  SELECT j.tenant, any(j.signal), j.item, j.hop, count(), countIf(j.state = 0), countIf(j.state = 1), countIf(j.state = 2), ${sums.map((name) => `sum(j.${name})`).join(', ')}, max(j.exact), groupArrayIf(1000)(toUnixTimestamp(j.hour), j.state = 2)
+  FROM (${hoursSql}) AS j
+  GROUP BY j.tenant, j.item, j.hop
+)
+GROUP BY tenant, item, hop
+ORDER BY tenant, item, ${hopOrder('hop')}`,
+      { ...sides.params, ...judgeParams(reading, range), whole: jsonOfVersions(whole) },
+      totalRow,
+    );
+    const flying = rows.some(({ named }) => named.length > 0) ? await flyingHours(reading, range) : new Set<string>();
+    return rows.map(({ signal, named, hours, balanced, pending, mismatched, ...row }) => {
+      const inFlight = named.filter((hour) => flying.has(`${signal}/${row.tenant}/${hour}`)).length;
+      return {
+        ...toFigures(row),
+        ...{ hours, balanced, pending: pending + inFlight, mismatched: mismatched - inFlight },
+      };
+    });
+  }
+
+  /** How many hand-overs of each state a day has, ascending: a page then reads only its own days. */
+  async function countByDay(reading: Reading, range: LedgerHours) {
+    const { whole, judged } = split(reading, range);
+    const sides = sidesOf(reading, judged, oneTenant(range));
+    return read(
+      'ledger-day-counts',
+      `WITH ${sides.sql}
+SELECT day, sum(balanced) AS balanced, sum(pending) AS pending, sum(mismatched) AS mismatched FROM (
+  SELECT toUInt32(d.day) AS day, toUInt64(d.balanced) AS balanced, toUInt64(d.pending) AS pending, toUInt64(d.mismatched) AS mismatched FROM ledger_days AS d
+  WHERE (d.day, d.version) IN (SELECT toDate(k.2), k.3 FROM (SELECT arrayJoin(JSONExtract({whole:String}, 'Array(Tuple(String, UInt32, UInt64))')) AS k)) AND (empty({tenants:Array(UInt32)}) OR has({tenants:Array(UInt32)}, tenant))
+  UNION ALL
+  SELECT toUInt32(toDate(j.hour)), toUInt64(j.state = 0), toUInt64(j.state = 1), toUInt64(j.state = 2) FROM (${hoursSql}) AS j
+)
+GROUP BY day ORDER BY day`,
+      { ...sides.params, ...judgeParams(reading, range), whole: jsonOfVersions(whole) },
+      dayCountRow,
+    );
+  }
+
+  async function hours(range: LedgerHours, page: LedgerPage): Promise<{ rows: LedgerHourRow[]; more: boolean }> {
+    const { reading } = await settled(range);
+    const wanted: number[] = [];
+    let before = 0;
+    let held = 0;
+    let more = false;
+    for (const { day, balanced, pending, mismatched } of await countByDay(reading, range)) {
+      const has =
+        page.state === undefined
+          ? balanced + pending + mismatched
+          : { balanced, pending, mismatch: mismatched }[page.state];
+      if (wanted.length === 0 && before + has <= page.skip) before += has;
+      else if (before + held < page.skip + page.limit) {
+        if (has > 0) wanted.push(day);
+        held += has;
+      } else more ||= has > 0;
+    }
+    if (wanted.length === 0 || page.limit === 0) return { rows: [], more: more || held > 0 };
+    const rows = await judgedHours(reading, range, wanted, page, page.skip - before);
+    return { rows, more: more || before + held > page.skip + page.limit };
+  }
+
+  async function judgedHours(
+    reading: Reading,
+    range: LedgerHours,
+    days: readonly number[],
+    page: LedgerPage,
+    skip: number,
+  ): Promise<LedgerHourRow[]> {
+    const bounds = {
+      ...range,
+      fromHour: Math.max(range.fromHour, (days[0] ?? 0) * daySeconds),
+      toHour: Math.min(range.toHour, ((days.at(-1) ?? 0) + 1) * daySeconds),
+    };
+    const sides = sidesOf(reading, days, oneTenant(range));
+    const state = page.state === undefined ? 3 : states.indexOf(page.state);
+    const rows = await read(
+      'ledger-hours',
+      `WITH ${sides.sql}
+SELECT tenant, signal, item, hop, toUnixTimestamp(hour) AS hour, handed, taken, duplicates, conflicts, handed_sum, taken_sum, duplicate_sum, conflict_sum, handed_seconds, taken_seconds, exact, state
+FROM (${hoursSql}) AS j
+WHERE {state:UInt8} = 3 OR j.state = {state:UInt8}
+ORDER BY toDate(j.hour), j.tenant, j.item, j.hour, ${hopOrder('j.hop')}
+LIMIT {limit:UInt32} OFFSET {skip:UInt32}`,
+      { ...sides.params, ...judgeParams(reading, bounds), state, limit: page.limit, skip },
+      hourRow,
+    );
+    const flying = rows.some((row) => row.state === 2) ? await flyingHours(reading, bounds) : new Set<string>();
+    return rows.map((row) => {
+      const isFlying = flying.has(`${row.signal}/${row.tenant}/${row.hour}`);
+      const found = states[row.state === 2 && isFlying ? 1 : row.state];
+      if (found === undefined) throw new AppError('store.row_invalid', `ledger: there is no state ${row.state}`);
+      const { handed_seconds: handed, taken_seconds: taken } = row;
+      return {
+        ...toFigures(row),
+        hour: row.hour,
+        seconds: handed + taken === 0 ? null : { handed, taken },
+        state: found,
+      };
+    });
+  }
+
+  /** Counts of which no kept row tells any more. An hour old: another process may be about to refer to younger ones. */
+  async function forget(): Promise<void> {
+    const old = (options.now() - 3_600_000) * 1000;
+    for (const [table, key, source] of [
+      ['ledger_counts', '(source, day, version)', "source != 'days'"],
+      ['ledger_days', "('days', day, version)", "source = 'days'"],
+    ] as const) {
+      const where = `version < {old:UInt64} AND ${key} NOT IN (SELECT source, day, version FROM ledger_kept FINAL WHERE ${source})`;
+      const [found] = await read(
+        'ledger-forgotten',
+        `SELECT count() AS rows FROM ${table} WHERE ${where}`,
+        { old },
+        z.object({ rows: count }),
+      );
+      if ((found?.rows ?? 0) > 0)
+        await store.execute(`ALTER TABLE ${table} DELETE WHERE ${where} SETTINGS mutations_sync = 1`, { old }, limits);
+    }
+  }
+
+  return {
+    totals,
+    hours,
+    async keep(range) {
+      const { counted } = await settled(range);
+      if (counted > 0) await forget();
+      return { counted };
+    },
+  };
+}
