@@ -203,10 +203,11 @@ export function controlConformance(start: () => Promise<TestControl>): void {
               expect({ table, left: await foreign(tx, table, column) }).toEqual({ table, left: before });
               throw undo;
             })
-            .catch((error: { code?: string }) => error);
+            .catch((error) => error);
           tried += 1;
           // Refused for want of a grant, or applied to the rows in sight and undone.
-          if (outcome !== undo) expect({ table, code: outcome.code }).toEqual({ table, code: 'control.forbidden' });
+          if (outcome !== undo)
+            expect({ table, code: (outcome as { code?: string }).code }).toEqual({ table, code: 'control.forbidden' });
           else expect(Number(changed)).toBeLessThanOrEqual(1);
         }
       }

@@ -12,6 +12,7 @@ import { poisonRecord } from './c12-poison-record.ts';
 import { lateEvents } from './c22-late-events.ts';
 import { counters } from './c24-counters.ts';
 import { forgedTenant } from './c28-forged-tenant.ts';
+import { stoppedLeader } from './c36-stopped-leader.ts';
 import { noisyNeighbour } from './c41-noisy-neighbour.ts';
 import { seriesFlood } from './c42-series-flood.ts';
 import { queryOfDeath } from './c43-query-of-death.ts';
@@ -36,6 +37,7 @@ export const checks: readonly FaultCheck[] = [
   lateEvents,
   counters,
   forgedTenant,
+  stoppedLeader,
   noisyNeighbour,
   seriesFlood,
   queryOfDeath,
