@@ -46,6 +46,7 @@ const api = [
   'billing-api',
   'orchestrator-api',
   'events-api',
+  'clickhouse-http',
   'gateway',
 ];
 /** Every target has the gateway: health, readiness and metrics of the process. */
@@ -86,7 +87,7 @@ npm start -- [options]
   --list-modules     print modules, what they require, and the aliases, exit
 
 Environment: PULSE_HTTP_PORT (8000), PULSE_OTLP_HTTP_PORT (4318), PULSE_OTLP_GRPC_PORT (4317), PULSE_HOST (127.0.0.1), PULSE_LOG_LEVEL (info), PULSE_DEMO_DAYS (100),
-PULSE_DEMO_TENANTS (12), PULSE_AGENT (on: measure this machine), PULSE_POSTGRES_URL, PULSE_OPERATOR_TOKEN (one for all processes), PULSE_TLS_CERT, PULSE_TLS_KEY,
+PULSE_DEMO_TENANTS (12), PULSE_AGENT (on: measure this machine), PULSE_POSTGRES_URL, PULSE_CLICKHOUSE_URL (http://user:password@host:8123/database), PULSE_CLICKHOUSE_HTTP_PORT (off when unset), PULSE_OPERATOR_TOKEN (one for all processes), PULSE_TLS_CERT, PULSE_TLS_KEY,
 PULSE_CORS_ORIGINS (web pages that may send OTLP/HTTP); port 0 picks a free one.
 `;
 

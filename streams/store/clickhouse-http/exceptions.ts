@@ -51,7 +51,10 @@ export function toException(error: unknown): Exception {
   return {
     code: Number(parsed[1]),
     name: parsed[3] ?? '',
-    message: (parsed[2] ?? '').replaceAll(/(?:\/[\w.:@-]+){2,}\/?/g, '…').slice(0, 2000),
+    message: (parsed[2] ?? '')
+      .replaceAll(/(?:\/[\w.:@-]+){2,}\/?/g, '…')
+      .replace(/: In scope SELECT formatQuerySingleLine\([\s\S]*$/, '')
+      .slice(0, 2000),
   };
 }
 

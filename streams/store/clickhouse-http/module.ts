@@ -1,21 +1,26 @@
 import { Counter, Histogram } from 'prom-client';
 import { z } from 'zod';
 import { AppError } from '../../contract/index.ts';
-import { defineModule, type ModuleDefinition, type Services } from '../../runtime/module.ts';
+import { defineModule, type GatewayListener, type ModuleDefinition, type Services } from '../../runtime/module.ts';
 import type { EngineSessions } from '../engine-sessions.ts';
 import type { AnswerFrame } from './answer.ts';
 import { createClickhouseListener, type StatementService } from './listener.ts';
+import { createReadOnlyService } from './read-only.ts';
 import { createReadWriteService } from './read-write.ts';
+import { defaultReaderLimits } from './reader-settings.ts';
 import { createStatementRunner } from './statement-runner.ts';
 
 function needEngine(services: Services): EngineSessions {
   if (services.engine !== null) return services.engine;
-  throw new AppError(
+  throw noEngine();
+}
+
+const noEngine = () =>
+  new AppError(
     'config.invalid',
     'PULSE_CLICKHOUSE_URL names a ClickHouse server: ask that one, this process has no engine to offer (leave PULSE_CLICKHOUSE_HTTP_PORT unset)',
     { status: 400, field: 'server.clickhouseHttpPort' },
   );
-}
 
 function observe(services: Services) {
   const registers = [services.metrics];
@@ -91,5 +96,49 @@ const clickhouseServerModule = defineModule({
   },
 });
 
+/** The embedded engine for dashboards and ad hoc reading: Grafana's data source, `@clickhouse/client`, curl. Off when no port is given. */
+const clickhouseReaderModule = defineModule({
+  name: 'clickhouse-http',
+  description:
+    "ClickHouse's HTTP interface, reading only, a tenant's key its own rows (PULSE_CLICKHOUSE_HTTP_PORT; off when unset or when the store is a server)",
+  requires: ['store', 'access', 'http'],
+  config: z.strictObject({
+    seconds: z.int().min(1).max(600).default(defaultReaderLimits.seconds),
+    memoryMiB: z
+      .int()
+      .min(16)
+      .max(65_536)
+      .default(defaultReaderLimits.memoryBytes / 1_048_576),
+    resultRows: z.int().min(1).max(100_000_000).default(defaultReaderLimits.resultRows),
+    resultMiB: z
+      .int()
+      .min(1)
+      .max(4096)
+      .default(defaultReaderLimits.resultBytes / 1_048_576),
+    threads: z.int().min(1).max(64).default(defaultReaderLimits.threads),
+    running: z.int().min(1).max(64).default(defaultReaderLimits.running),
+    runningPerTenant: z.int().min(1).max(64).default(defaultReaderLimits.runningPerTenant),
+  }),
+  create(config, services) {
+    const { memoryMiB, resultMiB, ...others } = config;
+    const limits = { ...others, memoryBytes: memoryMiB * 1_048_576, resultBytes: resultMiB * 1_048_576 };
+    const sessions = services.engine;
+    if (sessions === null) services.listeners.push(refusingListener());
+    else {
+      const runner = createStatementRunner(sessions, limits.running);
+      const service = createReadOnlyService({ runner, sessions, tenants: services.tenants, limits });
+      listen(services, service, sessions, false);
+    }
+    return idle;
+  },
+});
+
+/** Said when a port is given, and only then. */
+const refusingListener = (): GatewayListener => ({
+  address: 'clickhouseHttp',
+  listen: () => Promise.reject(noEngine()),
+  drain: async () => {},
+});
+
 /** ClickHouse's HTTP interface on the embedded engine. */
-export const clickhouseModules: readonly ModuleDefinition[] = [clickhouseServerModule];
+export const clickhouseModules: readonly ModuleDefinition[] = [clickhouseReaderModule, clickhouseServerModule];

@@ -1,8 +1,11 @@
 import { pino } from 'pino';
 import type { Access } from '../../access/port.ts';
+import type { TenantRecord } from '../../contract/index.ts';
 import { createChdbStore } from '../chdb-store.ts';
 import { createClickhouseListener } from './listener.ts';
+import { createReadOnlyService } from './read-only.ts';
 import { createReadWriteService } from './read-write.ts';
+import { defaultReaderLimits } from './reader-settings.ts';
 import { createStatementRunner } from './statement-runner.ts';
 import { operatorToken, type TestingServerOptions } from './testing-server.ts';
 
@@ -30,13 +33,27 @@ store.sessions.demandSyncedInserts();
 await store.start();
 for (const statement of options.prepare ?? []) await store.execute(statement);
 const runner = createStatementRunner(store.sessions, 8);
-const service = createReadWriteService({ runner, sessions: store.sessions });
+const { sessions } = store;
+const service =
+  options.mode === 'read-write'
+    ? createReadWriteService({ runner, sessions })
+    : createReadOnlyService({
+        runner,
+        sessions,
+        tenants: {
+          byId(id) {
+            const number = tenants.get(id);
+            return number === undefined ? undefined : ({ id, number } as TenantRecord);
+          },
+        },
+        limits: { ...defaultReaderLimits, ...options.limits },
+      });
 const listener = createClickhouseListener({
   service,
   access,
   logger,
   frame: () => ({ version: '26.7.2.1', timeZone: 'UTC' }),
-  loopbackOnly: true,
+  loopbackOnly: options.mode === 'read-write',
 });
 const url = await listener.listen({ host: '127.0.0.1', port: options.port ?? 0, variable: 'port', tls: null });
 process.stdout.write(`${url}\n`);
