@@ -277,7 +277,7 @@ async function copyContext(
 }
 
 /** Waits until the consumer's commit covers everything that it has handed over: with the gate closed, all of it is in the tables then. */
-async function settled(deps: ReplayDeps): Promise<readonly Position[]> {
+export async function settled(deps: Pick<ReplayDeps, 'store' | 'log'>): Promise<readonly Position[]> {
   const { store, log } = deps;
   const prefix = `${log.epoch()}-telemetry-`;
   const sql = `SELECT \`partition\` AS partition, max(seq) + 1 AS next FROM touched WHERE startsWith(token, '${prefix}') GROUP BY partition`;

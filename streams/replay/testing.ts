@@ -1,13 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { UsageEvent } from '../contract/index.ts';
 import { createEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions, type LogMessage } from '../log/index.ts';
 import { createOtlpDecoder, timeBounds } from '../otlp/index.ts';
 import { createWorkGate } from '../runtime/work-gate.ts';
+import { createChdbStore } from '../store/chdb-store.ts';
 import type { Store } from '../store/port.ts';
 import { createRollUpJob } from '../store/roll-up-job.ts';
-import { fixedClock, openStoreFixture, silentLogger } from '../store/store-fixture.ts';
+import { fixedClock, silentLogger } from '../store/store-fixture.ts';
 import { createTelemetryConsumer } from '../store/telemetry-consumer.ts';
 import {
   BatchFeed,
@@ -43,9 +45,19 @@ export function messagesOf(feed: BatchFeed): LogMessage[] {
   });
 }
 
-export async function openReplayFixture(logOptions: Partial<EmbeddedLogOptions> = {}): Promise<ReplayFixture> {
-  const tables = await openStoreFixture();
-  const dir = await mkdtemp(join(tmpdir(), 'pulse-replay-'));
+/** Opens everything below `dir` as a server does below its data directory. */
+export async function openReplayFixture(
+  logOptions: Partial<EmbeddedLogOptions> = {},
+  dir = mkdtempSync(join(tmpdir(), 'pulse-replay-')),
+): Promise<ReplayFixture> {
+  const store = createChdbStore({
+    dir: join(dir, 'store'),
+    memoryBytes: 600e6,
+    connections: 3,
+    logger: silentLogger,
+    clock: fixedClock(receivedAt),
+  });
+  await store.start();
   const clock = fixedClock(receivedAt);
   const log = createEmbeddedLog({ dir: join(dir, 'log'), clock, ...logOptions });
   await log.start();
@@ -62,7 +74,6 @@ export async function openReplayFixture(logOptions: Partial<EmbeddedLogOptions> 
     lingerMs: 0,
     maxRecords: 2,
   };
-  const { store } = tables;
   const consumer = createTelemetryConsumer({ ...settings, store, identities });
   const job = createRollUpJob({ store, log, logger: silentLogger, lag: () => consumer.lag() });
   const maintenance: Maintenance = {
@@ -88,7 +99,7 @@ export async function openReplayFixture(logOptions: Partial<EmbeddedLogOptions> 
       await job.stop();
       await log.stop();
       await identities.close();
-      await tables.close();
+      await store.stop();
       await rm(dir, { recursive: true, force: true });
     },
   };
