@@ -46,6 +46,10 @@ const socketCodes: ReadonlySet<string> = new Set([
   'ENOTFOUND',
 ]);
 
+/** Errors of node:tls that a certificate causes. */
+const isCertificateCode = (code: string | undefined): boolean =>
+  code !== undefined && /^ERR_TLS_|^UNABLE_TO_|^CERT_|SELF_SIGNED_CERT|^ERR_SSL_/.test(code);
+
 function codeOf(error: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
     ? error.code
@@ -55,12 +59,15 @@ function codeOf(error: unknown): string | undefined {
 /**
  * Translates an error of the driver by its SQLSTATE or socket code; anything else comes back as it was.
  *
- * *Errors* `control.conflict` (409), `control.invalid` (400), `control.append_only` (409), `control.forbidden` (403), `control.timeout` and `control.unavailable` (503, retryable).
+ * *Errors* `control.certificate` and `control.login_refused` (not retryable), `control.conflict` (409), `control.invalid` (400), `control.append_only` (409), `control.forbidden` (403), `control.timeout` and `control.unavailable` (503, retryable).
  * *Source* PostgreSQL, appendix A (error codes).
  */
 export function fromPgError(error: unknown): unknown {
   if (error instanceof AppError) return error;
   const code = codeOf(error);
+  if (isCertificateCode(code)) {
+    return new AppError('control.certificate', `the database's certificate is not accepted: ${code}`, { cause: error });
+  }
   if (!(error instanceof DatabaseError)) {
     // The driver gives no code to these: a connection that ended under a query or before it, and a wait for the pool that ran out.
     const ended =
@@ -97,6 +104,12 @@ export function fromPgError(error: unknown): unknown {
       status: 403,
       cause: error,
       context,
+    });
+  }
+  if (code?.startsWith('28') || code === '3D000') {
+    return new AppError('control.login_refused', 'the database server refuses the login, or has no such database', {
+      status: 503,
+      cause: error,
     });
   }
   // A statement or a wait for a lock that took too long.

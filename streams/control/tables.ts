@@ -103,6 +103,27 @@ export interface ControlTables {
     last_at: Instant;
     detail: string;
   };
+  /** Append-only: billing periods whose usage is final. `totals` is validated by billing-rater. */
+  sealed_periods: {
+    tenant_id: string;
+    period: string;
+    starts_at: Instant;
+    ends_at: Instant;
+    sealed_at: Instant;
+    sealed_by: string;
+    known_at: string;
+    totals: Json;
+  };
+  /** Hours of the conservation ledger that differ, or did. `document` is the hand-over as it was found. */
+  ledger_alerts: {
+    tenant_id: string;
+    subject: string;
+    hop: string;
+    hour: Instant;
+    opened_at: Instant;
+    resolved_at: NullableInstant;
+    document: Json;
+  };
   /** Replays and backups. `document` is what its kind says. */
   maintenance_runs: {
     id: string;

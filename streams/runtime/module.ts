@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client';
 import type { z } from 'zod';
 import type { Access, LimitsDirectory, TenantDirectory } from '../access/port.ts';
 import type { Control, Leases, Outbox } from '../control/port.ts';
+import type { ForwardTarget } from '../forwarding/port.ts';
 import type { Log } from '../log/port.ts';
 import type { Maintenance } from '../replay/port.ts';
 import type { EngineSessions } from '../store/engine-sessions.ts';
@@ -29,6 +30,8 @@ export interface Services {
   readonly leases: Leases;
   /** Domain events that wait to be sent. */
   readonly outbox: Outbox;
+  /** Another receiver of OTLP; null when forwarding is off. */
+  readonly forwardTarget: ForwardTarget | null;
   readonly access: Access;
   readonly tenants: TenantDirectory;
   readonly limits: LimitsDirectory;
