@@ -27,6 +27,9 @@ export function engineCode(error: unknown): string | undefined {
     const { code, clickhouseCode } = at as { code?: unknown; clickhouseCode?: unknown };
     if (typeof clickhouseCode === 'number') return String(clickhouseCode);
     if (typeof code === 'string' && /^\d+$/.test(code)) return code;
+    // An error in the middle of an embedded stream has its number in the engine's own head of the text only.
+    const stated = at instanceof Error ? /^Code: (\d+)\. DB::Exception/.exec(at.message)?.[1] : undefined;
+    if (stated !== undefined) return stated;
     at = (at as { cause?: unknown }).cause;
   }
   return undefined;

@@ -1,13 +1,13 @@
 import { pino } from 'pino';
-import type { Access } from '../../access/port.ts';
-import type { TenantRecord } from '../../contract/index.ts';
-import { createChdbStore } from '../chdb-store.ts';
-import { createClickhouseListener } from './listener.ts';
-import { createReadOnlyService } from './read-only.ts';
-import { createReadWriteService } from './read-write.ts';
-import { defaultReaderLimits } from './reader-settings.ts';
-import { createStatementRunner } from './statement-runner.ts';
-import { operatorToken, type TestingServerOptions } from './testing-server.ts';
+import type { Access } from '../../../access/port.ts';
+import type { TenantRecord } from '../../../contract/index.ts';
+import { createChdbStore } from '../../chdb-store.ts';
+import { createClickhouseListener } from '../listener.ts';
+import { createReadOnlyService } from '../read-only.ts';
+import { createReadWriteService } from '../read-write.ts';
+import { defaultReaderLimits } from '../reader-settings.ts';
+import { createStatementRunner } from '../statement-runner.ts';
+import { operatorToken, type TestingServerOptions } from './server.ts';
 
 const options = JSON.parse(process.argv[2] ?? '') as TestingServerOptions;
 const tenants = new Map(Object.entries(options.tenants ?? {}));

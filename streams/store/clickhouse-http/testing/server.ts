@@ -28,10 +28,10 @@ export const operatorToken = 'op_testing';
 
 /** Starts the server and resolves once it answers. */
 export async function startTestingServer(options: TestingServerOptions): Promise<TestingServer> {
-  const file = fileURLToPath(new URL('./testing-server-process.ts', import.meta.url));
-  const child = spawn(process.execPath, [file, JSON.stringify(options)], {
+  const file = fileURLToPath(new URL('./server-process.ts', import.meta.url));
+  // One thread a statement, one for each that stops another.
+  const child = spawn('env', ['UV_THREADPOOL_SIZE=16', process.execPath, file, JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], UV_THREADPOOL_SIZE: '16' },
   });
   const lines: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => lines.push(line));
