@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runClusterDemo } from './cluster-demo.ts';
+import { reconcileByCommand } from './reconcile-command.ts';
 
 /** `npm run demo:cluster`: broker, PostgreSQL, a store process and four Pulse processes on this machine; a known load, every process killed once, and the ledger at the end. */
 const seconds = Number(process.argv[2] ?? 60);
@@ -16,14 +16,7 @@ try {
     dir,
     seconds,
     say,
-    reconcile(url, token, period) {
-      const { status } = spawnSync(
-        process.execPath,
-        [join(import.meta.dirname, '../../bin/pulse.ts'), 'reconcile', '--period', period],
-        { stdio: 'inherit', env: { PATH: process.env['PATH'], PULSE_URL: url, PULSE_TOKEN: token } },
-      );
-      return status ?? 3;
-    },
+    reconcile: reconcileByCommand('inherit'),
   });
 } finally {
   rmSync(dir, { recursive: true, force: true });

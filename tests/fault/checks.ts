@@ -20,6 +20,7 @@ import { doorBombs } from './c44-door-bombs.ts';
 import { otlpConformance } from './c45-otlp-conformance.ts';
 import { fuzz } from './c46-fuzz.ts';
 import { terminated } from './c47-terminated.ts';
+import { soak } from './c59-soak.ts';
 import type { FaultCheck } from './check.ts';
 
 /** Every check, in the order of its number: `npm run test:fault` runs the full forms, `npm test` the short ones. */
@@ -46,4 +47,5 @@ export const checks: readonly FaultCheck[] = [
   fuzz,
   poisonRecord,
   terminated,
+  soak,
 ];

@@ -6,8 +6,6 @@ import type { FaultCheck } from './check.ts';
 import { checks } from './checks.ts';
 import { runCheck } from './run-check.ts';
 
-const secondsMax = 100;
-
 /** The short forms that need only Node run in files of their own, side by side: what is lost, what is counted, who is at the door. A part begins with the check named here. */
 export const partBegins = ['C01', 'C08', 'C41'] as const;
 
@@ -22,8 +20,8 @@ export function testPart(part: 0 | 1 | 2): void {
     ));
 }
 
-/** Declares a test for the short form of each check, named by its number and what must hold. */
-export function testShortForms(checks: readonly FaultCheck[]): void {
+/** Declares a test for the short form of each check, named by its number and what must hold. *Units* seconds that one may take. */
+export function testShortForms(checks: readonly FaultCheck[], secondsMax = 100): void {
   for (const check of checks) {
     test(`${check.id} ${check.title}: ${check.guarantee}`, { timeout: (secondsMax + 20) * 1000 }, async () => {
       const home = mkdtempSync(join(tmpdir(), `pulse-${check.id.toLowerCase()}-`));
