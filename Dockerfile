@@ -21,7 +21,8 @@ COPY web/package.json web/
 RUN npm ci --omit=dev --no-audit --no-fund --include-workspace-root \
       -w analytics -w billing-rater -w bin -w collectors -w @dotmac/pulse-sdk -w ingest -w orchestrator -w streams -w web \
  && rm -rf node_modules/node-linux-*
-COPY main.ts ./
+# The portal is built with the settings of the sources.
+COPY main.ts tsconfig.json ./
 COPY analytics analytics
 COPY billing-rater billing-rater
 COPY bin bin
