@@ -10,6 +10,7 @@ import { modules as accessModules } from 'streams/access';
 import { AppError } from 'streams/contract';
 import { modules as controlModules } from 'streams/control';
 import { modules as eventModules } from 'streams/events';
+import { modules as forwardingModules } from 'streams/forwarding';
 import { logModule } from 'streams/log';
 import { replayModule } from 'streams/replay';
 import {
@@ -59,6 +60,8 @@ const targets: Targets = {
     'billing',
     'orchestrator',
     'events',
+    'forwarding',
+    'derived-metrics',
     'replay',
     ...api,
     'web',
@@ -66,9 +69,9 @@ const targets: Targets = {
     'demo',
   ],
   ingest: ['ingest', 'gateway'],
-  streams: ['telemetry-consumer', 'roll-ups', 'replay', 'gateway'],
+  streams: ['telemetry-consumer', 'roll-ups', 'forwarding', 'replay', 'gateway'],
   store: ['store', 'clickhouse-server', 'gateway'],
-  analytics: ['analytics', 'gateway'],
+  analytics: ['analytics', 'derived-metrics', 'gateway'],
   billing: ['billing', 'gateway'],
   orchestrator: ['orchestrator', 'events', 'gateway'],
   api,
@@ -102,6 +105,7 @@ function definitions(host: HttpProcess): ModuleDefinition[] {
     ...accessModules,
     http,
     ...eventModules,
+    ...forwardingModules,
     replayModule,
     ...ingestModules,
     ...analyticsModules,

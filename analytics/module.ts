@@ -1,7 +1,9 @@
 import { Counter, Gauge } from 'prom-client';
 import { fencedStore, jobsReadiness, type Leadership, type Lease } from 'streams/control';
+import type { ForwardTarget } from 'streams/forwarding';
 import { defineModule, type ModuleDefinition, type Services } from 'streams/runtime';
 import { z } from 'zod';
+import { sendDerivedMetrics } from './derived/derived-job.ts';
 import { fleetRoutes } from './fleet/http.ts';
 import { createTenantTable } from './fleet/tenant-table.ts';
 import { forecastRoutes } from './forecast/http.ts';
@@ -154,6 +156,45 @@ function tenantTableLoop(services: Services): Loop {
   };
 }
 
+/** Sends derived metrics every interval, never twice at once. */
+function derivedLoop(intervalMs: number, target: ForwardTarget, services: Services): Loop {
+  const sent = new Counter({
+    name: 'pulse_derived_metrics_total',
+    help: 'Rounds of derived metrics by result',
+    labelNames: ['result'],
+    registers: [services.metrics],
+  });
+  return (lease) => {
+    const { store, tenants, clock, logger } = services;
+    let timer: NodeJS.Timeout | undefined;
+    let running: Promise<void> = Promise.resolve();
+    let stopped = false;
+    const round = async () => {
+      try {
+        const { failure } = await sendDerivedMetrics({ store, tenants, clock, target, lease });
+        sent.inc({ result: failure ?? 'sent' });
+      } catch (error) {
+        sent.inc({ result: 'failed' });
+        logger.warn({ err: error }, 'derived metrics could not be computed; the next round has newer ones');
+      }
+      if (!stopped) schedule(intervalMs);
+    };
+    const schedule = (ms: number) => {
+      timer = setTimeout(() => {
+        running = round();
+      }, ms);
+    };
+    schedule(0);
+    return {
+      async stop() {
+        stopped = true;
+        clearTimeout(timer);
+        await running;
+      },
+    };
+  };
+}
+
 /** Modules of this folder: telemetry read back, service levels, forecasts and the fleet overview over HTTP, and the jobs behind them. */
 export const modules: readonly ModuleDefinition[] = [
   defineModule({
@@ -172,6 +213,26 @@ export const modules: readonly ModuleDefinition[] = [
       return {
         async start() {
           jobs = Object.entries(loops).map(([name, loop]) => services.leases.lead(name, loop));
+        },
+        ready: () => jobsReadiness(jobs),
+        async stop() {
+          await Promise.all(jobs.map((job) => job.stop()));
+        },
+      };
+    },
+  }),
+  defineModule({
+    name: 'derived-metrics',
+    description: 'jobs: service levels as metrics to the receiver of forwarded telemetry (off without one)',
+    requires: ['store', 'access', 'control', 'forward-target'],
+    config: z.strictObject({ intervalSeconds: z.number().min(0.1).max(3600).default(60) }),
+    create(config, services) {
+      let jobs: Leadership[] = [];
+      return {
+        async start() {
+          const { forwardTarget: target, leases } = services;
+          if (target?.derived !== true) return;
+          jobs = [leases.lead('derived-metrics', derivedLoop(config.intervalSeconds * 1000, target, services))];
         },
         ready: () => jobsReadiness(jobs),
         async stop() {
