@@ -7,6 +7,7 @@ import { modules as ingestModules } from 'ingest/module';
 import { modules as orchestratorModules } from 'orchestrator/module';
 import { Registry } from 'prom-client';
 import { modules as accessModules } from 'streams/access';
+import { backupModule } from 'streams/backup';
 import { AppError } from 'streams/contract';
 import { modules as controlModules } from 'streams/control';
 import { modules as eventModules } from 'streams/events';
@@ -63,13 +64,14 @@ const targets: Targets = {
     'forwarding',
     'derived-metrics',
     'replay',
+    'backup',
     ...api,
     'web',
     'agent',
     'demo',
   ],
   ingest: ['ingest', 'gateway'],
-  streams: ['telemetry-consumer', 'roll-ups', 'forwarding', 'replay', 'gateway'],
+  streams: ['telemetry-consumer', 'roll-ups', 'forwarding', 'replay', 'backup', 'gateway'],
   store: ['store', 'clickhouse-server', 'gateway'],
   analytics: ['analytics', 'derived-metrics', 'gateway'],
   billing: ['billing', 'gateway'],
@@ -107,6 +109,7 @@ function definitions(host: HttpProcess): ModuleDefinition[] {
     ...eventModules,
     ...forwardingModules,
     replayModule,
+    backupModule(packageJson.version),
     ...ingestModules,
     ...analyticsModules,
     ...billingModules,

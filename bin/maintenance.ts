@@ -1,5 +1,6 @@
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NewReplay, ReplayRun } from 'streams/contract';
+import { BackupList, BackupRun, NewReplay, ReplayRun } from 'streams/contract';
 import type { ApiClient } from './api-client.ts';
 import type { CommandResult } from './commands.ts';
 import { orDash, renderTable } from './table.ts';
@@ -101,4 +102,50 @@ export async function showReplay(api: ApiClient, id: string): Promise<CommandRes
 export async function cancelReplay(api: ApiClient, id: string): Promise<CommandResult> {
   const run = await api.post(`/api/v1/replays/${encodeURIComponent(id)}/cancel`, {}, ReplayRun);
   return { json: run, text: `${run.id} ${run.state}`, exitCode: 0 };
+}
+
+/** `pulse backup`: takes one, waits for its trial restore, and says where it is. Ends with 1 when it failed. */
+export async function backup(api: ApiClient, options: { directory?: string; wait?: boolean }): Promise<CommandResult> {
+  const { wait = true, directory } = options;
+  let run = await api.post(
+    '/api/v1/backups',
+    directory === undefined ? {} : { directory: resolve(directory) },
+    BackupRun,
+  );
+  const line = liveLine();
+  while (wait && run.state === 'running') {
+    line.show(`${run.id}  ${run.bytes === null ? 'copying and trying a restore' : 'trying a restore'}`);
+    await sleep(pollMs);
+    run = await api.get(`/api/v1/backups/${run.id}`, BackupRun);
+  }
+  line.end();
+  return { json: run, text: describeBackup(run), exitCode: run.state === 'done' || run.state === 'running' ? 0 : 1 };
+}
+
+function describeBackup(run: BackupRun): string {
+  if (run.error !== null) return `${run.id} ${run.state}: ${run.error.detail} [${run.error.code}]`;
+  if (run.state === 'running') return `${run.id} is running`;
+  const held = run.heldSeconds === null ? '' : `, tables held for ${run.heldSeconds.toFixed(2)} s`;
+  return `${run.directory}\n${figure(run.bytes ?? 0)} bytes, known at ${run.knownAt}${held}; ${run.verifiedAt === null ? 'NOT verified' : `verified by a trial restore at ${run.verifiedAt}`}`;
+}
+
+/** `pulse backup list`. */
+export async function listBackups(api: ApiClient): Promise<CommandResult> {
+  const { items, lastVerifiedBackup } = await api.get('/api/v1/backups?limit=50', BackupList);
+  const table = renderTable(
+    [
+      { title: 'id', value: (row) => row.id },
+      { title: 'begun', value: (row) => row.startedAt },
+      { title: 'state', value: (row) => row.state },
+      { title: 'bytes', right: true, value: (row) => orDash(row.bytes, figure) },
+      { title: 'verified', value: (row) => orDash(row.verifiedAt) },
+      { title: 'directory', value: (row) => row.directory },
+    ],
+    items,
+  );
+  return {
+    json: { items, lastVerifiedBackup },
+    text: items.length === 0 ? 'no backups yet: pulse backup DIR' : table,
+    exitCode: 0,
+  };
 }

@@ -183,10 +183,31 @@ replays
     serverAction(async (_, api, _options, [id = '']) => (await import('./maintenance.ts')).cancelReplay(api, id)),
   );
 
+const backups = program
+  .command('backup [dir]')
+  .summary('back up control plane, tables and position in the log to a directory of the server, and try a restore')
+  .option('--to <dir>', 'the same as the argument')
+  .option('--no-wait', 'do not wait for the end')
+  .option(...json)
+  .action(
+    serverAction(async (_, api, options: { json?: boolean; to?: string; wait?: boolean }, [dir]) => {
+      const directory = dir ?? options.to;
+      const wait = options.wait ?? true;
+      return (await import('./maintenance.ts')).backup(api, directory === undefined ? { wait } : { directory, wait });
+    }),
+  );
+backups
+  .command('list')
+  .summary('newest first')
+  .option(...json)
+  .action(serverAction(async (_, api) => (await import('./maintenance.ts')).listBackups(api)));
+
 // Commands on plain files: they need no server and load nothing of it.
-for (const { name, summary, options, run } of (await import('analytics/cli')).commands) {
+const plain = [...(await import('analytics/cli')).commands, ...(await import('streams/cli')).commands];
+for (const { name, summary, options, run } of plain) {
   const command = program.command(name).summary(summary);
-  for (const { flags, description, default: value } of options) command.option(flags, description, value);
+  for (const option of options)
+    command.option(option.flags, option.description, 'default' in option ? option.default : undefined);
   command.action(async (given: Record<string, string | undefined>) => {
     process.exitCode = await run(given, process);
   });

@@ -7,7 +7,7 @@ const grain = 'tenant, meter, subject, bucket';
 const isFact = '(value, seconds, events) != (toDecimal128(0, 12), toUInt32(0), toUInt64(0))';
 
 const newestOf = (source: string, scope: string, below: string) =>
-  `SELECT ${grain}, argMax((value, seconds, events), version) AS newest, any(partition) AS partition FROM ${source} WHERE ${scope} AND version < ${below} GROUP BY ${grain}`;
+  `SELECT ${grain}, argMax((value, seconds, events), version) AS newest, any(partition) AS part FROM ${source} WHERE ${scope} AND version < ${below} GROUP BY ${grain}`;
 
 /**
  * Billing facts in a replay: what each bucket says at a cut-off, as invoices read it. Versions are left out, because when the job ran decides which of them were written.
@@ -33,8 +33,8 @@ FROM (
   SELECT ${grain}, max(part) AS partition,
     (sumIf(newest.1, fresh), sumIf(newest.2, fresh), sumIf(newest.3, fresh)) AS rebuilt, (sumIf(newest.1, NOT fresh), sumIf(newest.2, NOT fresh), sumIf(newest.3, NOT fresh)) AS live
   FROM (
-    SELECT ${grain}, newest, partition AS part, true AS fresh FROM (${newestOf(`\`${shadow}\`.billing_facts`, scope, below)})
-    UNION ALL SELECT ${grain}, newest, partition AS part, false FROM (${newestOf('billing_facts', scope, below)})
+    SELECT ${grain}, newest, part, true AS fresh FROM (${newestOf(`\`${shadow}\`.billing_facts`, scope, below)})
+    UNION ALL SELECT ${grain}, newest, part, false FROM (${newestOf('billing_facts', scope, below)})
   )
   GROUP BY ${grain}
   HAVING rebuilt != live

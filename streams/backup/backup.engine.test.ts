@@ -106,7 +106,7 @@ beforeAll(async () => {
       product: 'test',
     },
     join(home, 'backups'),
-    'first',
+    'first-one',
   );
 });
 afterAll(async () => {
@@ -121,8 +121,8 @@ describe('a backup', () => {
     expect(manifest.store.tables.find(({ name }) => name === 'samples')?.rows).toBeGreaterThan(200);
     expect(manifest.control.tables.find(({ name }) => name === 'tenants')?.rows).toBe(2);
     expect(manifest.knownAt).toEqual(await fixture.log.committed('telemetry', 'store'));
-    expect(readdirSync(join(home, 'backups'))).toEqual(['first']);
-    expect(existsSync(join(dataDir, 'store/engine/shadow/first'))).toBe(false);
+    expect(readdirSync(join(home, 'backups'))).toEqual(['first-one']);
+    expect(existsSync(join(dataDir, 'store/engine/shadow/first_one'))).toBe(false);
     const found = await verifyBackup({
       backup: taken.directory,
       scratch: join(home, 'scratch'),
@@ -144,7 +144,7 @@ describe('a backup', () => {
       dataDir,
       product: 't',
     };
-    await expect(takeBackup(deps, join(home, 'backups'), 'first')).rejects.toMatchObject({ code: 'backup.exists' });
+    await expect(takeBackup(deps, join(home, 'backups'), 'first-one')).rejects.toMatchObject({ code: 'backup.exists' });
   });
 });
 

@@ -1,7 +1,7 @@
 import { lstat, mkdir, readdir, readFile, readlink, rm, symlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
-import { AppError } from '../contract/index.ts';
+import { AppError, invariant } from '../contract/index.ts';
 import { noParams } from '../store/define-query.ts';
 import type { Store } from '../store/port.ts';
 import { copyFile, filesBelow, fromDiskError, inParallel } from './file-copy.ts';
@@ -49,10 +49,12 @@ export async function freezeStore(store: Store, dataDir: string, name: string): 
   const tables = found
     .toSorted((a, b) => rank(a.name) - rank(b.name))
     .map((table) => ({ name: table.name, path: relative(engine, table.path) }));
-  const shadow = join(engine, 'shadow', name);
+  // The engine writes other characters of the name as codes.
+  const label = name.replaceAll(/[^a-zA-Z0-9_]/g, '_');
+  const shadow = join(engine, 'shadow', label);
   const release = async () => rm(shadow, { recursive: true, force: true });
   try {
-    for (const table of tables) await store.execute(`ALTER TABLE \`${table.name}\` FREEZE WITH NAME '${name}'`);
+    for (const table of tables) await store.execute(`ALTER TABLE \`${table.name}\` FREEZE WITH NAME '${label}'`);
   } catch (error) {
     await release();
     throw fromDiskError(error, engine);
@@ -89,6 +91,7 @@ async function copyFrozen(from: {
         want(join(frozen, part, file), join('store', path, part, file));
       }
     }
+    invariant(parts.length > 0 || name !== 'schema_migrations', 'a store that has started has migrations on disk');
     tables.push({ name, path, parts: parts.length, rows });
   }
   const files = await inParallel(
