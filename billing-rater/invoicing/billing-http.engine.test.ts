@@ -169,10 +169,9 @@ beforeAll(async () => {
       tenants,
       now: clock.now,
       reconciliation: {
-        ...reconciliation,
-        totals: async (range) => {
+        read: async (range, page) => {
           if (unreadable) throw new AppError('store.unavailable', 'gone', { status: 503, retryable: true });
-          return reconciliation.totals(range);
+          return reconciliation.read(range, page);
         },
       },
       lines: async (tenant, period) => (await readLineChecks({ invoices, facts }, tenant, period)).lines,

@@ -44,14 +44,14 @@ export function ledgerSources(all: readonly Meter[] = meters): LedgerSource[] {
         ...(['done', 'partition', 'rule'] as const),
       ],
       params: { meterSignals },
-      daysMax: 5,
+      daysMax: 2,
     }),
     ledgerSource(file('invoiced'), {
       name: 'invoiced',
       tables: ['billing_facts'],
       figures: ['taken', 'taken_sum', 'taken_seconds', 'rule'],
       params: { meterSignals },
-      daysMax: 5,
+      daysMax: 2,
       beyond: file('beyond'),
     }),
   ];

@@ -77,10 +77,8 @@ export function reconciliationRoutes(deps: ReconciliationDeps): FastifyPluginAsy
         const isAll = request.tenant === null && request.rowScope.kind === 'global';
         const range = { tenants, isAll, ...hoursOfPeriod(period) };
         const skip = Number(cursor ?? '0');
-        const totals = await deps.reconciliation.totals(range).catch(unreadable);
         const page = { skip, limit, ...(state === undefined ? {} : { state }) };
-        const { items, more } =
-          limit === 0 ? { items: [], more: false } : await deps.reconciliation.handovers(range, page).catch(unreadable);
+        const { totals, handovers, more } = await deps.reconciliation.read(range, page).catch(unreadable);
         const lines: LineCheck[] = [];
         if (tenants.length <= linesMax && cursor === undefined) {
           for (const tenant of tenants) lines.push(...(await deps.lines(tenant, name).catch(noInvoice)));
@@ -88,10 +86,10 @@ export function reconciliationRoutes(deps: ReconciliationDeps): FastifyPluginAsy
         const isSound = totals.every(({ mismatched }) => mismatched === 0);
         return {
           balanced: isSound && lines.every((line) => line.state !== 'mismatch'),
-          handovers: items,
+          handovers,
           totals,
           lines: tenants.length <= linesMax && cursor === undefined ? lines : null,
-          nextCursor: more ? String(skip + limit) : null,
+          nextCursor: more && limit > 0 ? String(skip + limit) : null,
         };
       },
     });

@@ -41,45 +41,47 @@ function sidesOf(row: Side): Pick<Handover, 'signal' | 'from' | 'to' | 'counts' 
   };
 }
 
+/** What the ledger says about a range, in words of the API. */
+export interface ReconciliationAnswer {
+  readonly totals: HandoverTotal[];
+  readonly handovers: Handover[];
+  readonly more: boolean;
+}
+
 /** The ledger in words of the API: tenants by id, hours as instants. Rows of tenants that nobody knows are left out. */
-export function createReconciliation(ledger: Pick<KeptLedger, 'totals' | 'hours'>) {
-  const hoursOf = ({ tenants, isAll, fromHour, toHour }: ReconciliationRange) => ({
-    fromHour,
-    toHour,
-    ...(isAll ? {} : { tenants: tenants.map(({ number }) => number) }),
-  });
-  const idsOf = (range: ReconciliationRange) => new Map(range.tenants.map(({ number, id }) => [number, id]));
+export function createReconciliation(ledger: Pick<KeptLedger, 'read'>) {
   return {
-    async totals(range: ReconciliationRange): Promise<HandoverTotal[]> {
-      if (range.tenants.length === 0) return [];
-      const ids = idsOf(range);
-      return (await ledger.totals(hoursOf(range))).flatMap((row: LedgerTotal): HandoverTotal[] => {
-        const tenant = ids.get(row.tenant);
-        if (tenant === undefined) return [];
-        const { hours, balanced, pending, mismatched } = row;
-        return [{ tenant, ...sidesOf(row), hours, balanced, pending, mismatched }];
-      });
+    async read(range: ReconciliationRange, page: LedgerPage): Promise<ReconciliationAnswer> {
+      const { tenants, isAll, fromHour, toHour } = range;
+      if (tenants.length === 0) return { totals: [], handovers: [], more: false };
+      const ids = new Map(tenants.map(({ number, id }) => [number, id]));
+      const numbers = isAll ? {} : { tenants: [...ids.keys()] };
+      const { totals, rows, more } = await ledger.read({ fromHour, toHour, ...numbers }, page);
+      return {
+        totals: totals.flatMap((row: LedgerTotal): HandoverTotal[] => {
+          const tenant = ids.get(row.tenant);
+          if (tenant === undefined) return [];
+          const { hours, balanced, pending, mismatched } = row;
+          return [{ tenant, ...sidesOf(row), hours, balanced, pending, mismatched }];
+        }),
+        handovers: rows.flatMap((row): Handover[] => {
+          const tenant = ids.get(row.tenant);
+          return tenant === undefined ? [] : [toHandover(tenant, row)];
+        }),
+        more,
+      };
     },
-    async handovers(range: ReconciliationRange, page: LedgerPage): Promise<{ items: Handover[]; more: boolean }> {
-      if (range.tenants.length === 0) return { items: [], more: false };
-      const ids = idsOf(range);
-      const { rows, more } = await ledger.hours(hoursOf(range), page);
-      const items = rows.flatMap((row): Handover[] => {
-        const tenant = ids.get(row.tenant);
-        if (tenant === undefined) return [];
-        const { seconds, state } = row;
-        return [
-          {
-            tenant,
-            ...sidesOf(row),
-            hour: toIso(row.hour),
-            ...(seconds === null ? {} : { seconds: { from: seconds.handed, to: seconds.taken } }),
-            state,
-          },
-        ];
-      });
-      return { items, more };
-    },
+  };
+}
+
+function toHandover(tenant: string, row: LedgerHourRow): Handover {
+  const { seconds, state } = row;
+  return {
+    tenant,
+    ...sidesOf(row),
+    hour: toIso(row.hour),
+    ...(seconds === null ? {} : { seconds: { from: seconds.handed, to: seconds.taken } }),
+    state,
   };
 }
 

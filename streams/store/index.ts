@@ -9,6 +9,7 @@ export {
   type LedgerHours,
   type LedgerPage,
   type LedgerPositions,
+  type LedgerReading,
   type LedgerTotal,
 } from './ledger-kept.ts';
 export { handsTo, type LedgerHop, type LedgerState } from './ledger-rule.ts';

@@ -52,11 +52,13 @@ const hopOrder = (column: string) =>
   `transform(${column}, ['accepted', 'logged', 'stored', 'rolled_up', 'rated', 'invoiced'], [0, 1, 2, 3, 4, 5], 6)`;
 const keepSql = readFileSync(sqlFile('keep'), 'utf8');
 
-const limits = { timeoutSeconds: 120, maxMemoryBytes: 400 * 1024 * 1024 };
+const limits = { timeoutSeconds: 120, maxMemoryBytes: 320 * 1024 * 1024 };
 /** A day is kept from this long after its end on: until then what is due late would keep it pending. */
 const quietSeconds = 7200;
 /** Hours of a total that differ and may be in flight; more are a mismatch anyway. */
 const namedHours = 1000;
+/** MEMORY_LIMIT_EXCEEDED. */
+const memoryLimitCode = '241';
 const daysSource = 'days';
 
 /** How far the log has been read. *Shape* offsets below `next` are in the tables (`committed`), in the billing facts (`metered`). */
@@ -111,6 +113,13 @@ export interface LedgerPage {
   readonly limit: number;
 }
 
+export interface LedgerReading {
+  readonly totals: readonly LedgerTotal[];
+  readonly rows: readonly LedgerHourRow[];
+  /** There are rows behind the page. */
+  readonly more: boolean;
+}
+
 /**
  * The conservation ledger, kept.
  *
@@ -118,9 +127,8 @@ export interface LedgerPage {
  * *Errors* those of the store: a failed reading is never a zero. `store.ledger_unsettled` (503, retryable) when tables kept changing under a day that is over.
  */
 export interface KeptLedger {
-  totals(range: LedgerHours): Promise<LedgerTotal[]>;
-  /** Hand-overs by day, tenant, item, hour and hop. */
-  hours(range: LedgerHours, page: LedgerPage): Promise<{ rows: LedgerHourRow[]; more: boolean }>;
+  /** Everything added up, and a page of hand-overs by day, tenant, item, hour and hop. */
+  read(range: LedgerHours, page: LedgerPage): Promise<LedgerReading>;
   /** Counts what changed and keeps it, and forgets counts that nothing refers to any more. */
   keep(range: LedgerHours): Promise<{ counted: number }>;
 }
@@ -250,12 +258,25 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
     return { partitions, committed: nextOf(committed), metered: nextOf(metered) };
   }
 
-  /** Counts one source over a run of days and keeps it where the table stood still meanwhile. */
+  /** Counts one source over a run of days; what does not fit into the engine's memory is cut in half. */
   async function keepCounts(
     source: LedgerSource,
     run: { from: number; to: number },
     reading: Reading,
   ): Promise<Kept[]> {
+    try {
+      return await countRun(source, run, reading);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.context['engineCode'] !== memoryLimitCode || run.to - run.from < 2)
+        throw error;
+      const middle = run.from + Math.ceil((run.to - run.from) / 2);
+      const first = await keepCounts(source, { from: run.from, to: middle }, reading);
+      return [...first, ...(await keepCounts(source, { from: middle, to: run.to }, reading))];
+    }
+  }
+
+  /** Counts one source over a run of days and keeps it where the table stood still meanwhile. */
+  async function countRun(source: LedgerSource, run: { from: number; to: number }, reading: Reading): Promise<Kept[]> {
     const version = nextVersion();
     const bounds = { fromHour: run.from * daySeconds, toHour: run.to * daySeconds };
     const positions = positionParams(reading.positions);
@@ -509,8 +530,7 @@ GROUP BY j.tenant, j.item, j.hop`,
     return { whole, judged: reading.days.filter((day) => !days.has(day)) };
   }
 
-  async function totals(range: LedgerHours): Promise<LedgerTotal[]> {
-    const { reading } = await settled(range);
+  async function totalsOf(reading: Reading, range: LedgerHours): Promise<LedgerTotal[]> {
     const { whole, judged } = split(reading, range);
     const sides = sidesOf(reading, judged, oneTenant(range));
     const sums = [
@@ -571,8 +591,11 @@ GROUP BY day ORDER BY day`,
     );
   }
 
-  async function hours(range: LedgerHours, page: LedgerPage): Promise<{ rows: LedgerHourRow[]; more: boolean }> {
-    const { reading } = await settled(range);
+  async function hoursOf(
+    reading: Reading,
+    range: LedgerHours,
+    page: LedgerPage,
+  ): Promise<{ rows: LedgerHourRow[]; more: boolean }> {
     const wanted: number[] = [];
     let before = 0;
     let held = 0;
@@ -653,8 +676,19 @@ LIMIT {limit:UInt32} OFFSET {skip:UInt32}`,
   }
 
   return {
-    totals,
-    hours,
+    async read(range, page) {
+      const { reading } = await settled(range);
+      const totals = await totalsOf(reading, range);
+      // Nothing of that state: no need to look where it is.
+      const has = totals.some(
+        (total) =>
+          page.state === undefined ||
+          { balanced: total.balanced, pending: total.pending, mismatch: total.mismatched }[page.state] > 0,
+      );
+      const listed =
+        page.limit > 0 && has ? await hoursOf(reading, range, page) : { rows: [], more: has && page.limit === 0 };
+      return { totals, ...listed };
+    },
     async keep(range) {
       const { counted } = await settled(range);
       if (counted > 0) await forget();

@@ -115,7 +115,7 @@ export function storeSources(eventMeters: readonly (readonly [string, string])[]
         ...(['handed', 'taken', 'duplicates', 'handed_sum', 'taken_sum', 'duplicate_sum'] as const),
         ...(['reach', 'partition', 'rule'] as const),
       ],
-      daysMax: 31,
+      daysMax: 5,
     }),
     ledgerSource(file('samples'), { name: 'samples', tables: ['samples'], figures: ['handed', 'taken'] }),
     stored('histograms', 'histograms'),
@@ -128,7 +128,7 @@ export function storeSources(eventMeters: readonly (readonly [string, string])[]
       tables: ['usage_events'],
       figures: ['handed', 'taken', 'handed_sum', 'taken_sum', 'rule'],
       params: { eventMeters: JSON.stringify(eventMeters) },
-      daysMax: 31,
+      daysMax: 5,
     }),
     ledgerSource(file('usage-conflicts'), {
       name: 'usage-conflicts',
@@ -140,7 +140,7 @@ export function storeSources(eventMeters: readonly (readonly [string, string])[]
       name: 'rolled',
       tables: ['rolled'],
       figures: ['taken', 'done'],
-      daysMax: 31,
+      daysMax: 10,
     }),
     ledgerSource(file('produced'), {
       name: 'produced',

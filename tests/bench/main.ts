@@ -7,6 +7,7 @@ import { durableAck } from './durable-ack.ts';
 import { ingest } from './ingest.ts';
 import { noisyNeighbour } from './noisy-neighbour.ts';
 import { query } from './query.ts';
+import { reconcile } from './reconcile.ts';
 import { type BenchResult, reached, report } from './results.ts';
 import { scaling } from './scaling.ts';
 import { storage } from './storage.ts';
@@ -21,6 +22,7 @@ const benchmarks: Readonly<Record<string, () => Promise<BenchResult[]>>> = {
   'noisy-neighbour': noisyNeighbour,
   'durable-ack': durableAck,
   'ack-latency': ackLatency,
+  reconcile,
 };
 
 const wanted = process.argv.slice(2);
