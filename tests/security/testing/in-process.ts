@@ -9,9 +9,13 @@ import { modules as orchestratorModules } from 'orchestrator/module';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { modules as accessModules, type ControlAccess } from 'streams/access';
+import { backupModule } from 'streams/backup';
 import { modules as controlModules } from 'streams/control';
 import { copyEmptyControl } from 'streams/control/test-cluster';
+import { modules as eventModules } from 'streams/events';
+import { modules as forwardingModules } from 'streams/forwarding';
 import { logModule } from 'streams/log';
+import { replayModule } from 'streams/replay';
 import {
   configSchemas,
   createModules,
@@ -79,6 +83,10 @@ export async function startInProcess(
     ...controlModules,
     ...accessModules.map((definition) => (definition.name === 'access' ? withPartner(definition) : definition)),
     http,
+    ...eventModules,
+    ...forwardingModules,
+    replayModule,
+    backupModule('test'),
     ...ingestModules,
     ...analyticsModules,
     ...billingModules,
@@ -98,7 +106,8 @@ export async function startInProcess(
       return { async start() {}, ready: () => ({ ready: true }), async stop() {} };
     },
   });
-  const off = new Set(['gateway', 'agent', 'demo']);
+  // The program runs either of the two servers of the store's interface, never both.
+  const off = new Set(['gateway', 'agent', 'demo', 'clickhouse-server']);
   const wanted = options.only ?? definitions.map(({ name }) => name).filter((name) => !off.has(name));
   const target = [...wanted, observer.name].join(',');
   const selected = selectModules([...definitions, observer], {}, target);
