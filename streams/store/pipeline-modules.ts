@@ -112,18 +112,22 @@ const telemetryConsumerModule = (load: Load): ModuleDefinition =>
             createTelemetryConsumer({ ...settings, log, store: other, identities: { ...opened, prune: () => 0 } });
           identities = opened;
           consumer = running;
-          const recovery = createTableRecovery({
-            store,
-            log,
-            logger,
-            clock,
-            consumer: running,
-            stateFile: join(services.dataDir, 'store', 'recovery.json'),
-            listFiles: (directory) => readdir(directory),
-          });
-          await recovery.recover();
+          // A server keeps its own files safe: this process does not even see them.
+          const recovery =
+            services.engine === null
+              ? undefined
+              : createTableRecovery({
+                  store,
+                  log,
+                  logger,
+                  clock,
+                  consumer: running,
+                  stateFile: join(services.dataDir, 'store', 'recovery.json'),
+                  listFiles: (directory) => readdir(directory),
+                });
+          await recovery?.recover();
           await running.start();
-          verification = startVerification(recovery, config.verifySeconds * 1000, logger);
+          if (recovery !== undefined) verification = startVerification(recovery, config.verifySeconds * 1000, logger);
           started = true;
         },
         ready: () => (started ? { ready: true } : { ready: false, reason: 'the consumer has not started' }),
