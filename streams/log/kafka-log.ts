@@ -156,7 +156,7 @@ class BrokerLog implements KafkaLog {
     const prepared = messages.map((message, index) => prepareRecord(message, index, appendedAt));
     this.#producer.checkRoom(prepared);
     return this.#asking('appending', async () => {
-      const { name, base, partitions } = await this.#topics.current(topic);
+      const { name, base, partitions } = await this.#appendedTo(topic);
       const records = prepared.map((record) => ({ record, partition: partitionOf(record.key, partitions) }));
       try {
         const offsets = await this.#producer.send(name, records);
@@ -167,6 +167,15 @@ class BrokerLog implements KafkaLog {
         throw error;
       }
     });
+  }
+
+  /** What is known of the topic; it is looked at behind the back of whoever appends. */
+  async #appendedTo(topic: TopicName): Promise<KafkaTopic> {
+    const current = this.#topics.current(topic);
+    const known = this.#topics.known(topic);
+    if (known === undefined) return current;
+    current.catch(() => undefined);
+    return known;
   }
 
   consumer(options: ConsumerOptions): Consumer {

@@ -34,8 +34,11 @@ const recordBytesMax = 4 * 1024 * 1024 + 128 * 1024;
 const originMs = Date.UTC(2026, 0, 1);
 /** No partition takes more records a second; 2^53 is reached after 68 years. */
 const offsetsPerSecond = 2 ** 22;
-/** Kept when the clock has gone back since the last incarnation. */
+/** Distance to the last incarnation when the clock has gone back since. */
 const offsetsApart = 2 ** 36;
+
+/** How long the topic is taken for the one it was. */
+const freshMs = 2000;
 
 interface EpochRecord {
   readonly format: 1;
@@ -51,6 +54,7 @@ export class KafkaTopics {
   readonly #options: KafkaTopicOptions;
   readonly #clock: Clock;
   readonly #known = new Map<TopicName, KafkaTopic>();
+  readonly #seenAt = new Map<TopicName, number>();
   readonly #opening = new Map<TopicName, Promise<KafkaTopic>>();
 
   constructor(cluster: KafkaCluster, options: KafkaTopicOptions, clock: Clock) {
@@ -68,15 +72,18 @@ export class KafkaTopics {
     return this.#known.get(topic);
   }
 
-  /** The incarnation that is there now; makes the topic and its epoch when there is none. */
+  /** The incarnation that is there now, as seen two seconds ago at most; makes the topic and its epoch when there is none. */
   async current(topic: TopicName, fresh = false): Promise<KafkaTopic> {
     const known = this.#known.get(topic);
-    if (known !== undefined && !fresh) return known;
+    const age = performance.now() - (this.#seenAt.get(topic) ?? Number.NEGATIVE_INFINITY);
+    if (known !== undefined && !fresh && age < freshMs) return known;
     const running = this.#opening.get(topic);
     if (running !== undefined) return running;
     const opening = this.#cluster.retrying(() => this.#open(topic)).finally(() => this.#opening.delete(topic));
     this.#opening.set(topic, opening);
-    return opening;
+    const opened = await opening;
+    this.#seenAt.set(topic, performance.now());
+    return opened;
   }
 
   async #open(topic: TopicName): Promise<KafkaTopic> {
@@ -104,7 +111,8 @@ export class KafkaTopics {
     const found = before.find((record) => record.id === id);
     if (found !== undefined) return found;
     const byTime = Math.floor((this.#clock.now() - originMs) / 1000) * offsetsPerSecond;
-    const base = Math.max(0, byTime, ...before.map((record) => record.base + offsetsApart));
+    const highest = Math.max(-1, ...before.map((record) => record.base));
+    const base = byTime > highest ? Math.max(0, byTime) : highest + offsetsApart;
     const made: EpochRecord = { format: 1, topic: name, id, epoch: randomBytes(8).toString('hex'), base };
     await this.#write(control, made);
     const first = (await this.#records(control)).find((record) => record.topic === name && record.id === id);
