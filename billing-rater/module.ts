@@ -19,7 +19,7 @@ import { createClickHouseQualityReader } from './metering/clickhouse-quality-rea
 import { createClickHouseUsageReader } from './metering/clickhouse-usage-reader.ts';
 import { runMetering } from './metering/metering-job.ts';
 import { createMeteringLoop } from './metering/metering-loop.ts';
-import { meteringRebuilder } from './metering/metering-rebuilder.ts';
+import { meteringRebuilder, sealedCutOffs } from './metering/metering-rebuilder.ts';
 import { alertRoutes } from './sealing/alerts-http.ts';
 import { createLedgerAlertStore } from './sealing/control-ledger-alerts.ts';
 import { createSealedPeriodStore } from './sealing/control-sealed-periods.ts';
@@ -54,7 +54,9 @@ export const modules: readonly ModuleDefinition[] = [
     config: BillingConfig,
     create(config, services) {
       const { clock, control, leases, log, maintenance, metrics, store, tenants } = services;
-      maintenance.rebuilders.push(meteringRebuilder({ now: () => clock.now(), chunkHours: config.meteringChunkHours }));
+      const cutOffs = sealedCutOffs(control);
+      const chunkHours = config.meteringChunkHours;
+      maintenance.rebuilders.push(meteringRebuilder({ now: () => clock.now(), chunkHours, cutOffs }));
       const logger = services.logger.child({ module: 'billing' });
       let failure: () => string | null = () => null;
       const startMetering = (lease: Lease) => {

@@ -11,6 +11,8 @@ import { damagedPart } from './c11-damaged-part.ts';
 import { poisonRecord } from './c12-poison-record.ts';
 import { lateEvents } from './c22-late-events.ts';
 import { counters } from './c24-counters.ts';
+import { recomputedPeriod } from './c25-recomputed-period.ts';
+import { wipedMachine } from './c26-wiped-machine.ts';
 import { forgedTenant } from './c28-forged-tenant.ts';
 import { stoppedLeader } from './c36-stopped-leader.ts';
 import { noisyNeighbour } from './c41-noisy-neighbour.ts';
@@ -37,6 +39,8 @@ export const checks: readonly FaultCheck[] = [
   damagedPart,
   lateEvents,
   counters,
+  recomputedPeriod,
+  wipedMachine,
   forgedTenant,
   stoppedLeader,
   noisyNeighbour,

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { createEmbeddedLog, type EmbeddedLog, type EmbeddedLogOptions } from 'streams/log';
 import { createOtlpDecoder, type OtlpDecoder, timeBounds } from 'streams/otlp';
-import { systemClock } from 'streams/runtime';
+import { type Maintenance, rollUpRebuilder } from 'streams/replay';
+import { createWorkGate, systemClock } from 'streams/runtime';
 import {
   createChdbStore,
   createRollUpJob,
@@ -50,6 +51,8 @@ export interface Pipeline {
   /** What was found and mended when it opened. */
   readonly recovered: RecoveryReport;
   append(requests: readonly Request[]): Promise<void>;
+  /** What replay and backup need of a process. */
+  readonly maintenance: Maintenance;
   /** Takes the whole log into the tables and rolls it up. */
   drain(): Promise<void>;
   stop(): Promise<void>;
@@ -79,19 +82,24 @@ export async function openPipeline(options: PipelineOptions): Promise<Pipeline> 
   await embedded.start();
   const log = options.wrapLog?.(embedded) ?? embedded;
   const identities = openUsageIdentities(join(dir, 'usage-identities'));
-  const consumer = createTelemetryConsumer({
+  const settings = {
     log,
-    store,
     tenants: { byNumber: () => undefined },
     identities,
     createDecoder: options.createDecoder ?? (() => createOtlpDecoder()),
-    bounds: (at) => timeBounds(at),
+    bounds: (at: number) => timeBounds(at),
     retentionDays: 400,
     clock: systemClock,
     logger,
     lingerMs: 0,
     maxRecords: options.maxRecords ?? 20,
-  });
+  };
+  const consumer = createTelemetryConsumer({ ...settings, store });
+  const maintenance: Maintenance = {
+    gate: createWorkGate(),
+    rebuilders: [rollUpRebuilder(logger)],
+    consumerInto: (other) => createTelemetryConsumer({ ...settings, store: other }),
+  };
   const { boot, onSync } = options;
   const recovery = createTableRecovery({
     store,
@@ -113,6 +121,7 @@ export async function openPipeline(options: PipelineOptions): Promise<Pipeline> 
     job,
     recovery,
     recovered,
+    maintenance,
     async append(requests) {
       const now = Date.now();
       await log.append(
