@@ -65,6 +65,24 @@ export function controlConformance(start: () => Promise<TestControl>): void {
       .values({ decision_id: `d-${tenant}`, tenant_id: tenant, state: 'open', at, document })
       .execute();
     await tx.insertInto('tenant_limits').values({ tenant_id: tenant, overrides: '{}' }).execute();
+    const ends = '2026-12-01T00:00:00.000Z';
+    await tx
+      .insertInto('sealed_periods')
+      .values({
+        tenant_id: tenant,
+        period: '2026-11',
+        starts_at: at,
+        ends_at: ends,
+        sealed_at: ends,
+        sealed_by: 'operator',
+        known_at: '0:1',
+        totals: '{}',
+      })
+      .execute();
+    await tx
+      .insertInto('ledger_alerts')
+      .values({ tenant_id: tenant, subject: 'metrics', hop: 'accepted', hour: at, opened_at: at, document: '{}' })
+      .execute();
   }
 
   const suspended = (tenantId: string, id?: string): DomainEventDraft => ({
@@ -443,7 +461,7 @@ export function controlConformance(start: () => Promise<TestControl>): void {
   });
 
   test('decisions, outcomes, rate cards and the audit log take no update and no delete, not even from a superuser', async () => {
-    for (const table of ['decisions', 'decision_outcomes', 'audit_log', 'rate_cards']) {
+    for (const table of ['decisions', 'decision_outcomes', 'audit_log', 'rate_cards', 'sealed_periods']) {
       for (const statement of [sql`DELETE FROM ${sql.table(table)}`, sql`TRUNCATE ${sql.table(table)} CASCADE`]) {
         await expect(asSuperuser((tx) => statement.execute(tx))).rejects.toMatchObject({ code: 'control.append_only' });
         await expect(
