@@ -1,6 +1,7 @@
 import { Gauge } from 'prom-client';
 import { z } from 'zod';
 import { AppError } from '../contract/index.ts';
+import { jobsReadiness } from '../control/leases.ts';
 import type { Leadership } from '../control/port.ts';
 import { defineModule, type ModuleDefinition, type Services } from '../runtime/module.ts';
 import { type BackupService, createBackupService } from './backup-service.ts';
@@ -75,7 +76,7 @@ export function backupModule(product: string): ModuleDefinition {
             };
           });
         },
-        ready: () => ({ ready: true }),
+        ready: () => jobsReadiness(leadership === undefined ? [] : [leadership]),
         async stop() {
           await leadership?.stop();
           await service?.stop();

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AppError } from '../contract/index.ts';
+import { jobsReadiness } from '../control/leases.ts';
 import type { Leadership } from '../control/port.ts';
 import { defineModule, type ModuleDefinition } from '../runtime/module.ts';
 import { replayRoutes } from './http.ts';
@@ -40,7 +41,7 @@ export const replayModule: ModuleDefinition = defineModule({
           };
         });
       },
-      ready: () => ({ ready: true }),
+      ready: () => jobsReadiness(leadership === undefined ? [] : [leadership]),
       async stop() {
         await leadership?.stop();
         await service?.stop();

@@ -58,7 +58,7 @@ test('roll-ups of a leader that stood still with a statement in hand change noth
   for (const [index, found] of (await visible(store)).entries()) {
     expect({ table: tables[index], found }).toEqual({
       table: tables[index],
-      found: expect.arrayContaining(before?.[index] ?? ['nothing was seen']),
+      found: expect.arrayContaining<Record<string, unknown>>(before?.[index] ?? [{ nothing: 'was seen' }]),
     });
   }
   // The last point still makes its hour dirty.
