@@ -18,12 +18,14 @@ import {
   InstrumentType,
   MeterProvider,
   PeriodicExportingMetricReader,
+  type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { FailureLog } from './failures.ts';
 import { type CheckedOptions, checkOptions, PulseOptionError, type PulseOptions } from './options.ts';
 import { producePoints } from './points.ts';
+import { RunningNumbers } from './running-numbers.ts';
 
 /** A running connection to Pulse. */
 export interface Pulse {
@@ -126,37 +128,68 @@ interface Exporter<Items, Result extends { readonly error?: Error }> {
   export(items: Items, done: (result: Result) => void): void;
 }
 
-/** The SDK tells failed exports to `diag` only, which is silent unless the program sets a logger. */
+/** What an exporter is watched by: failures that the SDK tells to `diag` only, which is silent unless the program sets a logger, and numbers for what it sends. */
+interface Watch<Items> {
+  readonly url: string;
+  readonly signal: 'metrics' | 'traces' | 'logs';
+  readonly failures: FailureLog;
+  readonly numbers: RunningNumbers;
+  recordsOf(items: Items): number;
+}
+
 function watched<Items, Result extends { readonly error?: Error }, E extends Exporter<Items, Result>>(
   exporter: E & Exporter<Items, Result>,
-  url: string,
-  failures: FailureLog,
+  watch: Watch<Items>,
 ): E {
   const send = exporter.export.bind(exporter);
   exporter.export = (items, done) =>
-    send(items, (result) => {
-      if (result.error !== undefined) failures.add(url, result.error);
-      done(result);
-    });
+    watch.numbers.during(watch.signal, watch.recordsOf(items), () =>
+      send(items, (result) => {
+        if (result.error !== undefined) watch.failures.add(watch.url, result.error);
+        done(result);
+      }),
+    );
   return exporter;
 }
 
+/** A point counts 1, also a histogram's: as Pulse counts. */
+const pointsOf = ({ scopeMetrics }: ResourceMetrics): number =>
+  scopeMetrics.reduce(
+    (sum, { metrics: own }) => sum + own.reduce((points, { dataPoints }) => points + dataPoints.length, 0),
+    0,
+  );
+
 function createPipelines(options: CheckedOptions, failures: FailureLog): Pipelines {
+  const numbers = new RunningNumbers();
   const connection = (signal: string) => ({
     url: `${options.endpoint}/v1/${signal}`,
-    headers: { Authorization: `Bearer ${options.apiKey}` },
+    // Asked for with each attempt, within the export that it belongs to.
+    headers: async () => ({ Authorization: `Bearer ${options.apiKey}`, ...numbers.headers() }),
     compression: CompressionAlgorithm.GZIP,
   });
   const [toMetrics, toTraces, toLogs] = [connection('metrics'), connection('traces'), connection('logs')];
   return {
     reader: new PeriodicExportingMetricReader({
-      exporter: watched(new FreshGaugeExporter(toMetrics), toMetrics.url, failures),
+      exporter: watched(new FreshGaugeExporter(toMetrics), {
+        ...{ url: toMetrics.url, signal: 'metrics', failures, numbers },
+        recordsOf: pointsOf,
+      }),
       exportIntervalMillis: options.metricIntervalMs,
       exportTimeoutMillis: Math.min(options.metricIntervalMs, 30_000),
       metricProducers: options.points === undefined ? [] : [producePoints(options.points)],
     }),
-    spans: new PatientSpanProcessor({ exporter: watched(new OTLPTraceExporter(toTraces), toTraces.url, failures) }),
-    records: new BatchLogRecordProcessor({ exporter: watched(new OTLPLogExporter(toLogs), toLogs.url, failures) }),
+    spans: new PatientSpanProcessor({
+      exporter: watched(new OTLPTraceExporter(toTraces), {
+        ...{ url: toTraces.url, signal: 'traces', failures, numbers },
+        recordsOf: (spans) => spans.length,
+      }),
+    }),
+    records: new BatchLogRecordProcessor({
+      exporter: watched(new OTLPLogExporter(toLogs), {
+        ...{ url: toLogs.url, signal: 'logs', failures, numbers },
+        recordsOf: (records) => records.length,
+      }),
+    }),
   };
 }
 

@@ -5,6 +5,7 @@ import { type HourCount, type Log, toHeaders } from 'streams/log';
 import { filterOtlp, type OtlpSignal, scanOtlp, splitOtlp, type TimeBounds, timeBounds } from 'streams/otlp';
 import type { Admission } from './admission.ts';
 import type { IngestMetrics } from './ingest-metrics.ts';
+import { type ProducerNumbers, producedOf } from './producer-numbers.ts';
 import type { SeriesCensus } from './series-census.ts';
 
 /** Above this a request becomes several records of the log. *Source* architecture §3.2: 1 MiB, topics allow 4 MiB. */
@@ -36,6 +37,8 @@ export interface TelemetryAcceptor {
     receivedAtMs: number,
     /** The payload as the sender compressed it, gzip or zstd: the log keeps it so when nothing was changed or split. */
     packed?: Uint8Array,
+    /** Numbers that the sender gave the records. */
+    numbers?: ProducerNumbers,
   ): Promise<Acceptance>;
 }
 
@@ -47,7 +50,7 @@ export function createTelemetryAcceptor(deps: {
   readonly limitsOf: (tenantId: string) => TenantLimits;
 }): TelemetryAcceptor {
   return {
-    async accept(signal, payload, sender, receivedAtMs, packed) {
+    async accept(signal, payload, sender, receivedAtMs, packed, numbers) {
       const { tenant, principal } = sender;
       const limits = deps.limitsOf(tenant.id);
       const bounds = timeBounds(receivedAtMs, limits.retentionDays[signal]);
@@ -83,6 +86,7 @@ export function createTelemetryAcceptor(deps: {
               part,
               parts: parts.length,
               counts: hours,
+              ...(part === 0 ? producedOf(numbers, scan.hours) : {}),
               ...keeping(limits, signal, principal),
             }),
             payload: bytes,

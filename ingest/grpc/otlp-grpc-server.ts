@@ -27,6 +27,7 @@ import {
 } from 'streams/runtime';
 import type { Admission, Ticket } from '../acceptance/admission.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
+import { type ProducerNumbers, readProducerNumbers } from '../acceptance/producer-numbers.ts';
 import type { Sender, TelemetryAcceptor } from '../acceptance/telemetry-acceptor.ts';
 import { type ExportService, exportServices } from './export-services.ts';
 import { toGrpcStatus } from './grpc-status.ts';
@@ -92,8 +93,9 @@ export function createOtlpGrpcServer(deps: OtlpGrpcDeps): GatewayListener {
   ): void {
     const state = states.get(call.metadata);
     invariant(state, 'a call reaches its handler through the admission');
-    const work = exportTelemetry(deps, service.signal, call.request, state, callback).finally(() =>
-      inHand.delete(work),
+    const numbers = readProducerNumbers((name) => call.metadata.get(name)[0]);
+    const work = exportTelemetry(deps, service.signal, { payload: call.request, numbers }, state, callback).finally(
+      () => inHand.delete(work),
     );
     inHand.add(work);
   }
@@ -112,7 +114,7 @@ export function createOtlpGrpcServer(deps: OtlpGrpcDeps): GatewayListener {
 async function exportTelemetry(
   deps: OtlpGrpcDeps,
   signal: OtlpSignal,
-  payload: Uint8Array,
+  { payload, numbers }: { readonly payload: Uint8Array; readonly numbers: ProducerNumbers | undefined },
   state: AdmittedState,
   callback: sendUnaryData<Uint8Array>,
 ): Promise<void> {
@@ -120,7 +122,7 @@ async function exportTelemetry(
   state.isTaken = true;
   try {
     ticket.received(payload.length);
-    const { rejected } = await deps.acceptor.accept(signal, payload, sender, deps.clock.now());
+    const { rejected } = await deps.acceptor.accept(signal, payload, sender, deps.clock.now(), undefined, numbers);
     deps.metrics.request(signal, 200);
     callback(null, exportResponse(signal, 'application/x-protobuf', rejected));
   } catch (error) {

@@ -13,6 +13,7 @@ import type { Clock } from 'streams/runtime';
 import type { Admission } from '../acceptance/admission.ts';
 import { admitRequests, withTicket } from '../acceptance/admit-requests.ts';
 import type { IngestMetrics } from '../acceptance/ingest-metrics.ts';
+import { readProducerNumbers } from '../acceptance/producer-numbers.ts';
 import type { Acceptance, TelemetryAcceptor } from '../acceptance/telemetry-acceptor.ts';
 import { transportRefusal } from '../acceptance/transport-refusals.ts';
 import { readWholeBody } from '../acceptance/whole-body.ts';
@@ -79,7 +80,8 @@ async function acceptBody(
       if (body !== sent) ticket.hold(body.length);
       const payload = contentType === 'application/json' ? otlpJsonToProtobuf(signal, body) : body;
       const packed = payload === body && body !== sent ? sent : undefined;
-      return await deps.acceptor.accept(signal, payload, { tenant, principal }, receivedAtMs, packed);
+      const numbers = readProducerNumbers((name) => request.headers[name]);
+      return await deps.acceptor.accept(signal, payload, { tenant, principal }, receivedAtMs, packed, numbers);
     } finally {
       // Of a compressed body only what it grew to: the log holds the rest as it came.
       giveBack(body);

@@ -1,6 +1,7 @@
 import { AppError, type UsageEvent } from 'streams/contract';
 import { z } from 'zod';
 import { withoutInexactValues } from './exact-json.ts';
+import { sequenceOf } from './numbered-runs.ts';
 
 /** When a usage event may have occurred, seen from its receipt. *Source* interfaces: 32 days back without scope `backfill`, 5 minutes ahead. */
 const oldestMs = 32 * 86_400_000;
@@ -19,6 +20,8 @@ export interface ReadEvents {
   readonly events: readonly UsageEvent[];
   /** Events that carried no time and were given the time of receipt. */
   readonly withoutTime: number;
+  /** Of each event, its running number within its source; null without one. */
+  readonly numbers: readonly (number | null)[];
 }
 
 interface Issue {
@@ -87,6 +90,7 @@ export function readCloudEvents(body: unknown, reading: Reading): ReadEvents {
   const items: readonly unknown[] = isBatch ? body : [body];
   const issues: Issue[] = [];
   const events: UsageEvent[] = [];
+  const numbers: (number | null)[] = [];
   let withoutTime = 0;
   items.forEach((sent, i) => {
     const prefix = isBatch ? `[${i}]` : '';
@@ -116,6 +120,7 @@ export function readCloudEvents(body: unknown, reading: Reading): ReadEvents {
     if (late !== null) issues.push(late);
     if (value === null || isNegative || late !== null) return;
     if (event.time === undefined) withoutTime++;
+    numbers.push(sequenceOf(event));
     events.push({
       type: event.type,
       source: event.source,
@@ -128,7 +133,7 @@ export function readCloudEvents(body: unknown, reading: Reading): ReadEvents {
     });
   });
   if (issues.length > 0) throw refusal(issues);
-  return { events, withoutTime };
+  return { events, withoutTime, numbers };
 }
 
 /** The value's exact decimal string; null when it is not one, or a number whose digits JSON may already have lost. */

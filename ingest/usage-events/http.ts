@@ -15,6 +15,7 @@ import { refuseExcessAttributes } from './attribute-limits.ts';
 import { contentModeOf, fromBinaryMode, readCloudEvents } from './cloud-events.ts';
 import { withoutInexactValues } from './exact-json.ts';
 import { countByHour } from './hour-counts.ts';
+import { numberedRuns } from './numbered-runs.ts';
 
 export interface UsageEventRoutesDeps {
   readonly log: Pick<Log, 'append'>;
@@ -125,6 +126,7 @@ async function take(request: FastifyRequest, deps: UsageEventRoutesDeps) {
   if (read.events.length === 0) return read;
   const limits = deps.limitsOf(tenant.id);
   refuseExcessAttributes(read.events, limits);
+  const produced = numberedRuns(read.events, read.numbers);
   const batch = randomUUID();
   const parts = inParts(read.events);
   const messages = parts.map(
@@ -141,6 +143,7 @@ async function take(request: FastifyRequest, deps: UsageEventRoutesDeps) {
         part,
         parts: parts.length,
         counts: countByHour(events),
+        ...(part === 0 && produced.length > 0 ? { produced } : {}),
         ...keeping(limits, 'events', principal),
       }),
       payload,

@@ -10,6 +10,20 @@ export interface HourCount {
   readonly sum?: string;
 }
 
+/**
+ * Numbers that a producer gave the records of one request, and how many of them the door accepted, by hour.
+ *
+ * *Shape* a resend carries the same numbers. `anchored`: the producer's numbers begin with 1, so what is missing before the first seen is known.
+ */
+export interface ProducedRange {
+  /** One run of a sender, or the source of CloudEvents. */
+  readonly producer: string;
+  readonly first: number;
+  readonly count: number;
+  readonly anchored: boolean;
+  readonly hours: readonly { readonly hour: number; readonly records: number }[];
+}
+
 /** What travels in the headers of every record on topic `telemetry`. */
 export interface Envelope {
   readonly tenant: string;
@@ -25,6 +39,8 @@ export interface Envelope {
   readonly part: number;
   readonly parts: number;
   readonly counts: readonly HourCount[];
+  /** Of the whole request, on its first part; absent when its sender numbers nothing. */
+  readonly produced?: readonly ProducedRange[];
   /** How long the tenant keeps this signal, as its limits said at the door: a replay stores the same rows. Absent: the consumer's default. */
   readonly retentionDays?: number;
   /** Older than this at received-at is late; absent when the credential may backfill. */

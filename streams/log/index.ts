@@ -4,7 +4,7 @@ export {
   type EmbeddedLogOptions,
   type EmbeddedLogStatus,
 } from './embedded-log.ts';
-export { type Envelope, fromHeaders, type HourCount, toHeaders } from './envelope.ts';
+export { type Envelope, fromHeaders, type HourCount, type ProducedRange, toHeaders } from './envelope.ts';
 export { createKafkaLog, type KafkaLog, type KafkaLogOptions, type KafkaLogStatus } from './kafka-log.ts';
 export { logModule } from './module.ts';
 export { giveBack, gunzipChunkBytes, gzipClaimedBytes } from './payload-compression.ts';

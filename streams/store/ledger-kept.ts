@@ -1,62 +1,36 @@
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { AppError } from '../contract/index.ts';
-import { defineQuery } from './define-query.ts';
+import {
+  count,
+  countsDigest,
+  dayCountRow,
+  daysDigest,
+  type figureColumns,
+  flyingQuery,
+  hourRow,
+  keptQuery,
+  partsQuery,
+  tablesQuery,
+  totalRow,
+} from './ledger-queries.ts';
 import type { LedgerHop, LedgerState } from './ledger-rule.ts';
-import { type LedgerSource, prefixed, selectSides, sideColumns } from './ledger-sources.ts';
+import { type LedgerSource, prefixed, selectSides } from './ledger-sources.ts';
 import { dayOf, daySeconds, dayState, runsOf, statesOf } from './ledger-state.ts';
+import {
+  countStatement,
+  dayCountsStatement,
+  dayStatement,
+  hoursStatement,
+  keepStatement,
+  ruleState,
+  standingCounts,
+  totalsStatement,
+} from './ledger-statements.ts';
 import type { Store } from './port.ts';
-
-const sqlFile = (name: string) => new URL(`./sql/ledger-${name}.sql`, import.meta.url);
-const count = z.coerce.number().int();
-
-const partsQuery = defineQuery({
-  file: sqlFile('parts'),
-  params: z.object({ tables: z.array(z.string()) }),
-  row: z.object({ table: z.string(), name: z.string(), hash: z.string(), min_time: count, max_time: count }),
-});
-const tablesQuery = defineQuery({
-  file: sqlFile('tables'),
-  params: z.object({ tables: z.array(z.string()) }),
-  row: z.object({ name: z.string() }),
-});
-const keptQuery = defineQuery({
-  file: sqlFile('kept'),
-  params: z.object({ fromDay: z.number().int(), toDay: z.number().int() }),
-  row: z.object({
-    source: z.string(),
-    day: count,
-    state: z.string(),
-    version: z.string(),
-    digest: z.string(),
-    rows: count,
-  }),
-});
-const digestRow = z.object({ source: z.string(), day: count, version: z.string(), rows: count, digest: z.string() });
-const digestParams = z.object({ versions: z.string() });
-const countsDigest = defineQuery({ file: sqlFile('counts-digest'), params: digestParams, row: digestRow });
-const daysDigest = defineQuery({ file: sqlFile('days-digest'), params: digestParams, row: digestRow });
-const flyingQuery = defineQuery({
-  file: sqlFile('flying'),
-  params: z.object({ positions: z.string(), fromHour: z.number().int(), toHour: z.number().int() }),
-  row: z.object({ signal: z.string(), tenant: z.number().int(), hour: count }),
-});
-const hoursSql = readFileSync(sqlFile('hours'), 'utf8')
-  .replaceAll(/^--.*$/gm, '')
-  .trim();
-/** Days added up under another rule are added up again. */
-const ruleState = `${createHash('sha256').update(hoursSql).digest('base64').slice(0, 8)}:`;
-/** Along the chain, as text for the engine. */
-const hopOrder = (column: string) =>
-  `transform(${column}, ['accepted', 'logged', 'stored', 'rolled_up', 'rated', 'invoiced'], [0, 1, 2, 3, 4, 5], 6)`;
-const keepSql = readFileSync(sqlFile('keep'), 'utf8');
 
 const limits = { timeoutSeconds: 120, maxMemoryBytes: 320 * 1024 * 1024 };
 /** A day is kept from this long after its end on: until then what is due late would keep it pending. */
 const quietSeconds = 7200;
-/** Hours of a total that differ and may be in flight; more are a mismatch anyway. */
-const namedHours = 1000;
 /** MEMORY_LIMIT_EXCEEDED. */
 const memoryLimitCode = '241';
 const daysSource = 'days';
@@ -184,36 +158,6 @@ function nextVersion(): number {
   return lastVersion;
 }
 
-const figureColumns = z.object({
-  tenant: z.number().int(),
-  item: z.string(),
-  hop: z.literal(['accepted', 'logged', 'stored', 'rolled_up', 'rated', 'invoiced']),
-  handed: count,
-  taken: count,
-  duplicates: count,
-  conflicts: count,
-  handed_sum: z.string(),
-  taken_sum: z.string(),
-  duplicate_sum: z.string(),
-  conflict_sum: z.string(),
-  exact: count,
-});
-const hourRow = figureColumns.extend({
-  signal: z.string(),
-  hour: count,
-  state: count,
-  handed_seconds: count,
-  taken_seconds: count,
-});
-const totalRow = figureColumns.extend({
-  hours: count,
-  balanced: count,
-  pending: count,
-  mismatched: count,
-  named: z.array(count),
-  signal: z.string(),
-});
-const dayCountRow = z.object({ day: count, balanced: count, pending: count, mismatched: count });
 const states: readonly LedgerState[] = ['balanced', 'pending', 'mismatch'];
 
 function toFigures(row: z.infer<typeof figureColumns>): Figures {
@@ -281,13 +225,7 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
     const bounds = { fromHour: run.from * daySeconds, toHour: run.to * daySeconds };
     const positions = positionParams(reading.positions);
     const params = { ...source.params, ...positions, ...bounds, tenant: 0 };
-    await store.execute(
-      `INSERT INTO ledger_counts (source, day, version, ${sideColumns.map((name) => `\`${name}\``).join(', ')})
-SELECT {name:String}, toDate(c.hour), {version:UInt64}, ${sideColumns.map((name) => `c.${name}`).join(', ')}
-FROM (${selectSides(source, '')}) AS c`,
-      { ...params, name: source.name, version },
-      limits,
-    );
+    await store.execute(countStatement(source), { ...params, name: source.name, version }, limits);
     const days = Array.from({ length: run.to - run.from }, (_, index) => run.from + index);
     const versions = days.map((day) => ({ source: source.name, day, version: String(version) }));
     const digests = new Map(
@@ -326,7 +264,7 @@ FROM (${selectSides(source, '')}) AS c`,
       ({ source, day, state, version, digest, rows }) =>
         `[${JSON.stringify(source)},${day},${JSON.stringify(state)},${version},${digest},${rows}]`,
     );
-    await store.execute(keepSql, { kept: `[${rows.join()}]`, at: Date.now() });
+    await store.execute(keepStatement, { kept: `[${rows.join()}]`, at: Date.now() });
   }
 
   /** Those of the kept counts whose rows are what they were. */
@@ -373,10 +311,7 @@ FROM (${selectSides(source, '')}) AS c`,
       const given = { ...source.params, ...positionParams(reading.positions), ...bounds };
       Object.assign(params, prefixed({ ...given, days: days.filter((day) => day >= from && day < to) }, prefix));
     });
-    const columns = sideColumns.join(', ');
-    pieces.push(
-      `SELECT ${columns} FROM ledger_counts WHERE (source, day, version) IN (SELECT k.1, toDate(k.2), k.3 FROM (SELECT arrayJoin(JSONExtract({standing:String}, 'Array(Tuple(String, UInt32, UInt64))')) AS k))`,
-    );
+    pieces.push(standingCounts);
     params['standing'] = jsonOfVersions(standing);
     return { sql: `sides AS (\n${pieces.join('\nUNION ALL\n')}\n)`, params };
   }
@@ -395,12 +330,7 @@ FROM (${selectSides(source, '')}) AS c`,
     const sides = sidesOf(reading, [day], 0);
     const version = nextVersion();
     await store.execute(
-      `INSERT INTO ledger_days (day, version, tenant, item, hop, hours, balanced, pending, mismatched, handed, taken, duplicates, conflicts, handed_sum, taken_sum, duplicate_sum, conflict_sum, exact)
-SELECT toDate({day:UInt32}), {version:UInt64}, j.tenant, j.item, j.hop, count(), countIf(j.state = 0), countIf(j.state = 1), countIf(j.state = 2), sum(j.handed), sum(j.taken), sum(j.duplicates), sum(j.conflicts),
-  sum(j.handed_sum), sum(j.taken_sum), sum(j.duplicate_sum), sum(j.conflict_sum), max(j.exact)
-FROM (WITH ${sides.sql}
-${hoursSql}) AS j
-GROUP BY j.tenant, j.item, j.hop`,
+      dayStatement(sides.sql),
       { ...sides.params, ...judgeParams(reading, range), day, version },
       limits,
     );
@@ -533,32 +463,9 @@ GROUP BY j.tenant, j.item, j.hop`,
   async function totalsOf(reading: Reading, range: LedgerHours): Promise<LedgerTotal[]> {
     const { whole, judged } = split(reading, range);
     const sides = sidesOf(reading, judged, oneTenant(range));
-    const sums = [
-      'handed',
-      'taken',
-      'duplicates',
-      'conflicts',
-      'handed_sum',
-      'taken_sum',
-      'duplicate_sum',
-      'conflict_sum',
-    ];
     const rows = await read(
       'ledger-totals',
-      `WITH ${sides.sql}
-SELECT tenant, any(of_signal) AS signal, item, hop, sum(hours) AS hours, sum(balanced) AS balanced, sum(pending) AS pending, sum(mismatched) AS mismatched, ${sums.map((name) => `sum(${name}) AS ${name}`).join(', ')}, max(exact) AS exact,
-  arraySlice(arraySort(groupArrayArray(wrong)), 1, ${namedHours}) AS named
-FROM (
-  SELECT tenant, '' AS of_signal, item, hop, toUInt64(hours) AS hours, toUInt64(balanced) AS balanced, toUInt64(pending) AS pending, toUInt64(mismatched) AS mismatched, ${sums.join(', ')}, exact, emptyArrayUInt32() AS wrong
-  FROM ledger_days
-  WHERE (day, version) IN (SELECT toDate(k.2), k.3 FROM (SELECT arrayJoin(JSONExtract({whole:String}, 'Array(Tuple(String, UInt32, UInt64))')) AS k)) AND (empty({tenants:Array(UInt32)}) OR has({tenants:Array(UInt32)}, tenant))
-  UNION ALL
-  SELECT j.tenant, any(j.signal), j.item, j.hop, count(), countIf(j.state = 0), countIf(j.state = 1), countIf(j.state = 2), ${sums.map((name) => `sum(j.${name})`).join(', ')}, max(j.exact), groupArrayIf(1000)(toUnixTimestamp(j.hour), j.state = 2)
-  FROM (${hoursSql}) AS j
-  GROUP BY j.tenant, j.item, j.hop
-)
-GROUP BY tenant, item, hop
-ORDER BY tenant, item, ${hopOrder('hop')}`,
+      totalsStatement(judged.length === 0 ? null : sides.sql),
       { ...sides.params, ...judgeParams(reading, range), whole: jsonOfVersions(whole) },
       totalRow,
     );
@@ -578,14 +485,7 @@ ORDER BY tenant, item, ${hopOrder('hop')}`,
     const sides = sidesOf(reading, judged, oneTenant(range));
     return read(
       'ledger-day-counts',
-      `WITH ${sides.sql}
-SELECT day, sum(balanced) AS balanced, sum(pending) AS pending, sum(mismatched) AS mismatched FROM (
-  SELECT toUInt32(d.day) AS day, toUInt64(d.balanced) AS balanced, toUInt64(d.pending) AS pending, toUInt64(d.mismatched) AS mismatched FROM ledger_days AS d
-  WHERE (d.day, d.version) IN (SELECT toDate(k.2), k.3 FROM (SELECT arrayJoin(JSONExtract({whole:String}, 'Array(Tuple(String, UInt32, UInt64))')) AS k)) AND (empty({tenants:Array(UInt32)}) OR has({tenants:Array(UInt32)}, tenant))
-  UNION ALL
-  SELECT toUInt32(toDate(j.hour)), toUInt64(j.state = 0), toUInt64(j.state = 1), toUInt64(j.state = 2) FROM (${hoursSql}) AS j
-)
-GROUP BY day ORDER BY day`,
+      dayCountsStatement(judged.length === 0 ? null : sides.sql),
       { ...sides.params, ...judgeParams(reading, range), whole: jsonOfVersions(whole) },
       dayCountRow,
     );
@@ -632,12 +532,7 @@ GROUP BY day ORDER BY day`,
     const state = page.state === undefined ? 3 : states.indexOf(page.state);
     const rows = await read(
       'ledger-hours',
-      `WITH ${sides.sql}
-SELECT tenant, signal, item, hop, toUnixTimestamp(hour) AS hour, handed, taken, duplicates, conflicts, handed_sum, taken_sum, duplicate_sum, conflict_sum, handed_seconds, taken_seconds, exact, state
-FROM (${hoursSql}) AS j
-WHERE {state:UInt8} = 3 OR j.state = {state:UInt8}
-ORDER BY toDate(j.hour), j.tenant, j.item, j.hour, ${hopOrder('j.hop')}
-LIMIT {limit:UInt32} OFFSET {skip:UInt32}`,
+      hoursStatement(sides.sql),
       { ...sides.params, ...judgeParams(reading, bounds), state, limit: page.limit, skip },
       hourRow,
     );

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import type { TenantDirectory } from '../access/port.ts';
-import { AppError, UsageEvent } from '../contract/index.ts';
+import { AppError, type Signal, UsageEvent } from '../contract/index.ts';
 import { type Envelope, fromHeaders } from '../log/envelope.ts';
 import { type LogBatch, type LogRecord, usePayload } from '../log/port.ts';
 import type {
@@ -29,6 +29,20 @@ export interface Received<T> {
   readonly row: T;
 }
 
+/** What of a producer's numbered export was accepted in one hour. `hour` in seconds. */
+export interface ProducedRow {
+  readonly tenant: number;
+  readonly signal: Signal;
+  readonly producer: string;
+  readonly first: number;
+  readonly count: number;
+  readonly anchored: boolean;
+  readonly hour: number;
+  readonly records: number;
+  readonly partition: number;
+  readonly seq: number;
+}
+
 export interface DeadLetter {
   readonly record: LogRecord;
   readonly tenant: number;
@@ -46,6 +60,8 @@ export interface TelemetryBatch {
   readonly spans: Received<SpanRow>[];
   readonly logs: Received<LogRow>[];
   readonly events: EventClaim[];
+  /** Numbers of producers. `seq` is the offset of the record that brought them. */
+  readonly produced: ProducedRow[];
   readonly deadLetters: DeadLetter[];
   readonly newSeries: SeriesEntry[];
   readonly ledger: HourLedger;
@@ -69,6 +85,7 @@ const emptyBatch = (points: PointGather): TelemetryBatch => ({
   spans: [],
   logs: [],
   events: [],
+  produced: [],
   deadLetters: [],
   newSeries: [],
   ledger: new HourLedger(),
@@ -82,6 +99,17 @@ const envelopeShape = z.object({
   receivedAt: z.number().min(0),
   retentionDays: z.number().int().min(1).max(0xffff).optional(),
   lateAfterSeconds: z.number().min(0).optional(),
+  produced: z
+    .array(
+      z.object({
+        producer: z.string().min(1).max(1024),
+        first: z.number().int().min(0),
+        count: z.number().int().min(1),
+        anchored: z.boolean(),
+        hours: z.array(z.object({ hour: z.number().int().min(0).max(0xffff_ffff), records: z.number().int().min(0) })),
+      }),
+    )
+    .optional(),
   counts: z.array(
     z.object({
       hour: z.number().int().min(0).max(0xffff_ffff),
@@ -204,6 +232,13 @@ function decodeRecord(batch: TelemetryBatch, record: LogRecord, envelope: Envelo
   }
 }
 
+function keepNumbers(batch: TelemetryBatch, { partition, offset }: LogRecord, envelope: Envelope): void {
+  for (const { producer, first, count, anchored, hours } of envelope.produced ?? []) {
+    const range = { tenant: envelope.tenantNumber, signal: envelope.signal, producer, first, count, anchored };
+    for (const { hour, records } of hours) batch.produced.push({ ...range, hour, records, partition, seq: offset });
+  }
+}
+
 /** Longest stretch of decoding between two turns of the event loop, milliseconds. */
 const turnMs = 8;
 
@@ -218,6 +253,7 @@ export async function decodeBatch(log: LogBatch, decoding: BatchDecoding): Promi
     let envelope: Envelope | undefined;
     try {
       envelope = readEnvelope(record, decoding.tenants);
+      keepNumbers(batch, record, envelope);
       for (const count of envelope.counts) batch.ledger.accept(envelope.signal, envelope.tenantNumber, count);
       decodeRecord(batch, record, envelope, decoding);
     } catch (error) {

@@ -253,8 +253,26 @@ export function toBlocks(batch: TelemetryBatch, verdicts: readonly ClaimVerdict[
       exemplar('retention_days', 'UInt16', (item) => item.retentionDays),
     ],
   };
+  const number = columnOf(batch.produced);
+  const produced: Block = {
+    table: 'produced',
+    rows: batch.produced.length,
+    columns: [
+      number('tenant', 'UInt32', ({ tenant }) => tenant),
+      number('signal', 'String', ({ signal }) => signal),
+      number('producer', 'String', ({ producer }) => producer),
+      number('first', 'UInt64', ({ first }) => first),
+      number('count', 'UInt64', ({ count }) => count),
+      number('bucket', seconds, ({ hour }) => hour),
+      number('accepted', 'UInt64', ({ records }) => records),
+      number('anchored', 'UInt8', ({ anchored }) => (anchored ? 1 : 0)),
+      number('seq', 'UInt64', ({ seq }) => seq),
+      number('partition', 'UInt16', ({ partition }) => partition),
+    ],
+  };
   return [
     samplesBlock(batch.points),
+    produced,
     histograms,
     exponential,
     summaries,
