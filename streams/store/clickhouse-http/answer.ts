@@ -35,6 +35,9 @@ function compression(request: IncomingMessage, query: HttpQuery | null): { name:
   return null;
 }
 
+/** Whoever takes nothing for so long holds a place that others wait for. */
+const stallMs = 60_000;
+
 /** Sends an engine's answer: headers with the first bytes, then whatever comes; an error in the middle is marked in the body as servers do. */
 export async function sendAnswer(
   request: IncomingMessage,
@@ -66,7 +69,9 @@ export async function sendAnswer(
   const write = async (bytes: Uint8Array | string) => {
     if (sink.write(bytes) || response.destroyed) return;
     await new Promise<void>((resolve) => {
+      const stalled = setTimeout(() => response.destroy(), stallMs);
       const go = () => {
+        clearTimeout(stalled);
         sink.off('drain', go);
         response.off('close', go);
         resolve();

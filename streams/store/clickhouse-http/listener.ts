@@ -56,7 +56,11 @@ export function createClickhouseListener(options: ListenerOptions): GatewayListe
           { status: 400, field: 'server.host' },
         );
       }
-      const timing = { headersTimeout: 15_000, requestTimeout: 600_000, keepAliveTimeout: 72_000 };
+      const timing = {
+        headersTimeout: 15_000,
+        requestTimeout: options.loopbackOnly ? 600_000 : 60_000,
+        keepAliveTimeout: 72_000,
+      };
       server =
         at.tls === null
           ? createServer(timing, onRequest)

@@ -7,6 +7,9 @@ const pieces = new RegExp(`${comment}|${text}|${placeholder}`, 'g');
 
 const unescapes: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', b: '\b', f: '\f', '0': '\0' };
 
+/** Types whose text carries its own quotes; others come escaped, as in tab-separated text. */
+const quotesItself = /^(?:Array|Map|Tuple|Nested|JSON|Variant|Dynamic)\b/i;
+
 /** A value in the escaped text form that the HTTP interface takes. */
 const unescaped = (value: string) => value.replaceAll(/\\([\s\S])/g, (_, char: string) => unescapes[char] ?? char);
 
@@ -30,6 +33,6 @@ export function fillPlaceholders(sql: string, params: ReadonlyMap<string, string
       throw new Refusal(36, 'BAD_ARGUMENTS', `parameter ${name}: names cannot be parameters here`);
     if (/^String$/i.test(type)) return literal(unescaped(value));
     if (value === '\\N') return `CAST(NULL, ${literal(type)})`;
-    return `CAST(${literal(unescaped(value))}, ${literal(type)})`;
+    return `CAST(${literal(quotesItself.test(type) ? value : unescaped(value))}, ${literal(type)})`;
   });
 }
