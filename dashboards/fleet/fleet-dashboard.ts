@@ -216,6 +216,25 @@ const pipeline = [
     height: 8,
   }).overrideByName('missing', [{ id: 'color', value: { mode: 'fixed', fixedColor: 'red' } }]),
   table({
+    title: 'Conservation, settled days',
+    description:
+      'Every hand-over of the kept ledger over the settled days of the range: what one side handed on, what the next one took, and tenant-hours that balance. To rated, less may be taken than was handed over: values no meter selects. Mismatched must be 0; `pulse reconcile` shows which hour it is.',
+    sql: sql('conservation'),
+    width: 24,
+    height: 7,
+  })
+    .overrideByName(
+      'Mismatched',
+      fieldProperties({
+        steps: [
+          [null, 'green'],
+          [1, 'red'],
+        ],
+        colorCell: true,
+      }),
+    )
+    .overrideByName('Newest day', fieldProperties({ unit: 'dateTimeAsIso' })),
+  table({
     title: 'Dead letters',
     description:
       'Records that could not be stored, by tenant and error code. Their bytes are kept and can be replayed.',
