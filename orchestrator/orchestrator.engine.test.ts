@@ -97,6 +97,12 @@ const auditOf = async (id = tenant) => {
   return body.items.map(({ action }) => action).toReversed();
 };
 
+/** What others are told of a tenant, in order; one left for each change, none for a refused one. */
+const eventsOf = async (id = tenant) =>
+  (await services.outbox.waiting(10_000))
+    .filter(({ event }) => event.tenantid === id)
+    .map(({ event }) => [event.type, event.data]);
+
 describe("a tenant's life over HTTP", () => {
   test('a change of tier ends one subscription and begins the next at the same instant', async () => {
     const begun = new Date(now).toISOString();
@@ -111,6 +117,12 @@ describe("a tenant's life over HTTP", () => {
     expect((await ask('PATCH', `/api/v1/tenants/${tenant}`, { name: 'Renamed' })).status).toBe(200);
     expect(await subscriptions()).toHaveLength(2);
     expect(services.tenants.byId(tenant)).toMatchObject({ name: 'Renamed', tier: 'medium' });
+    const tier = (value: string) => expect.objectContaining({ tier: value });
+    expect(await eventsOf()).toEqual([
+      ['tenant.created', tier('small')],
+      ['tenant.changed', { before: tier('small'), after: tier('medium') }],
+      ['tenant.changed', { before: tier('medium'), after: tier('medium') }],
+    ]);
   });
 
   test('what may not change is refused by name', async () => {
@@ -135,6 +147,11 @@ describe("a tenant's life over HTTP", () => {
     expect((await move('resume')).body['code']).toBe('tenants.transition');
     expect((await ask('PATCH', `/api/v1/tenants/${tenant}`, { name: 'x' })).body['code']).toBe('tenants.cancelled');
     expect(await auditOf()).toEqual(['tenant.create', 'tenant.suspend', 'tenant.resume', 'tenant.cancel']);
+    expect((await eventsOf()).slice(1)).toEqual([
+      ['tenant.suspended', { before: 'active', after: 'suspended' }],
+      ['tenant.resumed', { before: 'suspended', after: 'active' }],
+      ['tenant.cancelled', { before: 'active', after: 'cancelled' }],
+    ]);
   });
 
   test('a tenant key changes nothing, not even its own', async () => {
@@ -227,6 +244,12 @@ describe('a decision', () => {
     expect(second?.state).toBe('blocked');
     expect(second?.outcomes[0]?.gates.find(({ gate }) => gate === 'cool_down')?.passed).toBe(false);
     expect(await auditOf()).toEqual(['tenant.create', 'decision.record', 'decision.approve', 'decision.record']);
+    const told = (decisionId: string, state: string) => expect.objectContaining({ decisionId, state, kind: 'scale' });
+    expect((await eventsOf()).slice(1)).toEqual([
+      ['decision.opened', told(`d-${tenant}`, 'open')],
+      ['decision.planned', told(`d-${tenant}`, 'planned')],
+      ['decision.blocked', told(`e-${tenant}`, 'blocked')],
+    ]);
   });
 
   test('approved when its evidence has gone stale meanwhile is held back', async () => {
@@ -242,6 +265,7 @@ describe('a decision', () => {
     expect([vetoed.status, vetoed.body.state]).toEqual([200, 'vetoed']);
     expect(vetoed.body.outcomes.at(-1)?.detail).toContain('sale on Friday');
     expect(await auditOf()).toEqual(['tenant.create', 'decision.record', 'decision.veto']);
+    expect((await eventsOf()).at(-1)?.[0]).toBe('decision.vetoed');
   });
 
   test('that nobody resolves expires', async () => {
@@ -251,6 +275,7 @@ describe('a decision', () => {
       if (Date.now() > end) throw new Error('it did not expire');
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+    expect((await eventsOf()).at(-1)?.[0]).toBe('decision.expired');
     expect((await ask('POST', `/api/v1/decisions/d-${tenant}/approve`, {})).status).toBe(409);
   });
 

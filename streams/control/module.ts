@@ -7,6 +7,15 @@ import { auditRoutes } from './audit-http.ts';
 import { createControl } from './kysely-control.ts';
 import { createLeases } from './leases.ts';
 
+/** Whether passwords and rows leave this machine in the clear. A url that cannot be read is for the driver to refuse. */
+function isExposed(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { hostname, searchParams } = new URL(url);
+  const isLocal = hostname === '' || hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  const mode = searchParams.get('sslmode');
+  return !isLocal && (mode === null || mode === 'disable');
+}
+
 /** The control-plane database; its routes stand in module `control-api`, because the HTTP applications need the database first. */
 export const controlModule: ModuleDefinition = defineModule({
   name: 'control',
@@ -17,8 +26,8 @@ export const controlModule: ModuleDefinition = defineModule({
     postgresUrl: secret().optional(),
     /** Connections of this process to a server. */
     connections: z.coerce.number().int().min(2).max(200).default(10),
-    /** A job whose process is gone is taken over after this time at most; leases are renewed every third of it. */
-    leaseSeconds: z.coerce.number().min(1).max(600).default(15),
+    /** A job whose process is gone is taken over after this time at most; leases are renewed every third of it. Default 15, embedded 60: there nobody waits for one. */
+    leaseSeconds: z.coerce.number().min(1).max(600).optional(),
   }),
   create(config, services) {
     const url = config.postgresUrl?.reveal();
@@ -36,7 +45,7 @@ export const controlModule: ModuleDefinition = defineModule({
       labelNames: ['job'],
       registers: [services.metrics],
     });
-    const leaseMs = config.leaseSeconds * 1000;
+    const leaseMs = (config.leaseSeconds ?? (url === undefined ? 60 : 15)) * 1000;
     const leases = createLeases({
       table: control.leaseTable({ leaseMs }),
       leaseMs,
@@ -47,6 +56,8 @@ export const controlModule: ModuleDefinition = defineModule({
     return {
       provides: { control, leases, outbox: control.outbox },
       async start() {
+        if (url !== undefined && isExposed(url))
+          services.logger.warn('the way to the database is not encrypted: add ?sslmode=verify-full to its url');
         await control.start();
         started = true;
       },
