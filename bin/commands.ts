@@ -1,4 +1,4 @@
-import { CreatedTenant, Fleet, Invoice, NewTenant, pageOf, Tenant } from 'streams/contract';
+import { BackupList, type BackupRun, CreatedTenant, Fleet, Invoice, NewTenant, pageOf, Tenant } from 'streams/contract';
 import { z } from 'zod';
 import type { ApiClient } from './api-client.ts';
 import { orDash, renderTable } from './table.ts';
@@ -20,12 +20,17 @@ const Ready = z.object({
 
 /** `pulse status`: modules, tenants by health, and when something is not ready, why. */
 export async function status(api: ApiClient): Promise<CommandResult> {
-  const [ready, fleet] = await Promise.all([readReadiness(api), api.get('/api/v1/analytics/fleet', Fleet)]);
+  const [ready, fleet, backup] = await Promise.all([
+    readReadiness(api),
+    api.get('/api/v1/analytics/fleet', Fleet),
+    readLastBackup(api),
+  ]);
   const count = (health: string) => fleet.items.filter((row) => row.health === health).length;
   const health = { up: count('up'), degraded: count('degraded'), down: count('down'), unmeasured: count('unmeasured') };
   const text = [
     `${api.url}: ${ready.ready ? 'ready' : 'NOT READY'}`,
     `tenants: ${fleet.items.length} (${health.up} up, ${health.degraded} degraded, ${health.down} down, ${health.unmeasured} unmeasured)`,
+    `last verified backup: ${backup === undefined ? 'not known to this process' : backup === null ? 'none' : `${backup.startedAt} (${backup.directory})`}`,
     '',
     renderTable(
       [
@@ -36,10 +41,23 @@ export async function status(api: ApiClient): Promise<CommandResult> {
     ),
   ].join('\n');
   return {
-    json: { url: api.url, ...ready, tenants: { total: fleet.items.length, ...health } },
+    json: {
+      url: api.url,
+      ...ready,
+      tenants: { total: fleet.items.length, ...health },
+      lastVerifiedBackup: backup ?? null,
+    },
     text,
     exitCode: ready.ready ? 0 : 1,
   };
+}
+
+/** Null: none; undefined: this process looks after no backups. */
+async function readLastBackup(api: ApiClient): Promise<BackupRun | null | undefined> {
+  return api.get('/api/v1/backups?limit=1', BackupList).then(
+    ({ lastVerifiedBackup }) => lastVerifiedBackup,
+    () => undefined,
+  );
 }
 
 /** `/readyz` answers 503 while a module is not ready, with the same body. */

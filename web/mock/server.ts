@@ -106,6 +106,8 @@ function fleetAnswer(state: MockState, call: Call): Answer {
       return { status: 200, body: { role: call.own === null ? 'operator' : 'tenant', tenantId: call.own } };
     case '/analytics/fleet':
       return { status: 200, body: list(seen.map((row) => checked(FleetRow, row))) };
+    case '/backups':
+      return { status: 200, body: { ...list([]), lastVerifiedBackup: null } };
     case '/tenants':
       return { status: 200, body: list(seen.map((row) => checked(Tenant, row.tenant))) };
     default:

@@ -1,5 +1,6 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import {
+  BackupList,
   DecisionView,
   FleetRow,
   ForecastReport,
@@ -37,6 +38,14 @@ export const fleetInvoicesQuery = (token: string) =>
         failures: new Map(pages.flatMap(({ failures }) => failures.map((failure) => [failure.tenant, failure]))),
       };
     },
+    refetchInterval: minuteMs,
+  });
+
+/** The last backup that a trial restore found whole. */
+export const backupsQuery = (token: string) =>
+  queryOptions({
+    queryKey: ['backups'],
+    queryFn: ({ signal }) => request('/api/v1/backups?limit=1', BackupList, { token, signal }),
     refetchInterval: minuteMs,
   });
 

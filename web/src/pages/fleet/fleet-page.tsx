@@ -1,14 +1,30 @@
 import { useQuery } from '@tanstack/react-query';
 import { useDeferredValue, useMemo } from 'react';
-import { fleetInvoicesQuery, fleetQuery, openDecisionsQuery, tenantsQuery } from '../../api/queries.ts';
+import { backupsQuery, fleetInvoicesQuery, fleetQuery, openDecisionsQuery, tenantsQuery } from '../../api/queries.ts';
 import { useSession } from '../../api/session.tsx';
-import { Updated } from '../../components/clock.tsx';
+import { Updated, useNow } from '../../components/clock.tsx';
 import { codeOf, EmptyState, ErrorState, SkeletonRows } from '../../components/feedback.tsx';
 import { missing } from '../../format/locale.ts';
+import { formatRelative } from '../../format/time.ts';
 import { FleetFilters } from './fleet-filters.tsx';
 import { billTotals, filterEntries, fleetSentence, joinFleet, sortEntries, unreadFleet } from './fleet-rows.ts';
 import { FleetTable } from './fleet-table.tsx';
 import { useFleetView } from './fleet-view.ts';
+
+/** How old the last verified backup is; nothing while that is not known, as in a process that takes none. */
+function BackupNote() {
+  const { token } = useSession();
+  const { data } = useQuery(backupsQuery(token));
+  const now = useNow(60_000);
+  if (data === undefined) return null;
+  const last = data.lastVerifiedBackup;
+  return (
+    <p className="page-note">
+      Last verified backup:{' '}
+      <strong>{last === null ? 'none yet' : formatRelative(Date.parse(last.startedAt), now)}</strong>
+    </p>
+  );
+}
 
 /** Answers "is everybody well, and what do they owe" at a glance. */
 export function FleetPage() {
@@ -69,6 +85,7 @@ export function FleetPage() {
             Bills of the running month so far:{' '}
             <strong>{totals !== '' ? totals : invoices.isPending ? '…' : missing}</strong>
           </p>
+          <BackupNote />
         </div>
         <Updated at={fleet.dataUpdatedAt} failed={fleet.error !== null} busy={fleet.isFetching} onRefresh={refresh} />
       </header>
