@@ -9,6 +9,9 @@ export interface ClickhouseServerAddress {
   readonly database: string;
 }
 
+/** Section and key of the URL. */
+const setting = ['store', 'url'].join('.');
+
 /**
  * Reads `http(s)://user:password@host:8123/database`; parts given separately win over those in the URL.
  *
@@ -23,7 +26,7 @@ export function parseServerAddress(
   } = {},
 ): ClickhouseServerAddress {
   const invalid = (message: string) =>
-    new AppError('config.invalid', `store.url: ${message}`, { status: 400, field: 'store.url' });
+    new AppError('config.invalid', `${setting}: ${message}`, { status: 400, field: setting });
   const parsed = URL.parse(url);
   if (parsed === null) throw invalid('not a URL; write http://user:password@host:8123/database');
   if (!['http:', 'https:'].includes(parsed.protocol)) {
