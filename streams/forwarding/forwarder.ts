@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { AppError } from '../contract/index.ts';
 import { type Envelope, fromHeaders } from '../log/envelope.ts';
-import type { Consumer, Log, LogBatch, LogRecord } from '../log/port.ts';
+import { type Consumer, type Log, type LogBatch, type LogRecord, usePayload } from '../log/port.ts';
 import type { OtlpSignal } from '../otlp/port.ts';
 import type { OtlpSender, SendResult } from './otlp-sender.ts';
 import { withTenant } from './tenant-attribute.ts';
@@ -34,12 +34,19 @@ export interface ForwarderOptions {
   readonly onHolding?: (reason: string | null) => void;
 }
 
-/** Part of the topic as one request of a signal. */
-interface Shipment {
-  readonly signal: OtlpSignal;
-  readonly records: readonly LogRecord[];
+/** A record of the log as it goes out. */
+interface Parcel {
+  readonly record: LogRecord;
+  /** The payload with its tenant's name. */
+  readonly body: Uint8Array;
   /** Points, spans or log records. */
   readonly items: number;
+}
+
+/** What goes out as one request of a signal. */
+interface Shipment {
+  readonly signal: OtlpSignal;
+  readonly parcels: readonly Parcel[];
 }
 
 /**
@@ -84,12 +91,11 @@ export function createForwarder(options: ForwarderOptions): Consumer {
   const isExpired = (record: LogRecord) => now() - record.appendedAt > options.maxAgeMs;
 
   /** Until the receiver has taken or refused it. Null: it has become too old meanwhile. */
-  async function deliver({ signal, records }: Shipment): Promise<SendResult | null> {
-    let payload: Uint8Array | undefined;
+  async function deliver({ signal, parcels }: Shipment): Promise<SendResult | null> {
+    const payload = Buffer.concat(parcels.map(({ body }) => body));
     for (let attempt = 0; ; attempt++) {
       if (stopping.signal.aborted) throw stopped();
-      if (records.every(isExpired)) return null;
-      payload ??= Buffer.concat(records.map(payloadOf));
+      if (parcels.every(({ record }) => isExpired(record))) return null;
       const result = await sender.send(signal, payload, stopping.signal);
       if (stopping.signal.aborted && result.kind !== 'sent') throw stopped();
       if (result.kind === 'sent' || result.kind === 'refused') {
@@ -111,33 +117,35 @@ export function createForwarder(options: ForwarderOptions): Consumer {
   }
 
   async function ship(shipment: Shipment): Promise<void> {
-    const { signal, records, items } = shipment;
+    const { signal, parcels } = shipment;
+    const items = parcels.reduce((sum, parcel) => sum + parcel.items, 0);
+    const [first] = parcels;
     const result = await deliver(shipment);
     if (result === null) report(signal, 'expired', items);
     else if (result.kind === 'sent') {
       const rejected = Math.min(result.rejected, items);
       report(signal, 'rejected', rejected);
       report(signal, 'sent', items - rejected);
-    } else if (records.length === 1) {
+    } else if (parcels.length === 1) {
       report(signal, 'refused', items);
       logger.warn(
         {
           signal,
           items,
-          partition: records[0]?.partition,
-          offset: records[0]?.offset,
+          partition: first?.record.partition,
+          offset: first?.record.offset,
           reason: result.kind === 'refused' ? result.reason : '',
         },
         'forwarding: the receiver refuses a payload; it is left out',
       );
     } else {
       // One of them is bad: each alone, so that the others arrive.
-      for (const record of records) await ship({ signal, records: [record], items: itemsOf(record) });
+      for (const parcel of parcels) await ship({ signal, parcels: [parcel] });
     }
   }
 
   async function handle(batch: LogBatch): Promise<void> {
-    for (const shipment of shipmentsOf(batch.records, options, report, now)) await ship(shipment);
+    for (const shipment of shipmentsOf(batch.records, options, report)) await ship(shipment);
   }
 
   const consumer = options.log.consumer({
@@ -173,19 +181,13 @@ function envelopeOf(record: LogRecord): Envelope | null {
   }
 }
 
-const payloadOf = (record: LogRecord) => withTenant(record.payload, fromHeaders(record.headers).tenant);
-
-/** What ingest accepted is well formed; damage would hold up everything behind it. */
-function isReadable(record: LogRecord): boolean {
+/** Null: ingest accepted what is well formed, so this is damage, which must not hold up everything behind it. */
+function bodyOf(record: LogRecord, tenant: string): Uint8Array | null {
   try {
-    return payloadOf(record).length > 0;
+    return usePayload(record, (payload) => withTenant(payload, tenant));
   } catch {
-    return false;
+    return null;
   }
-}
-
-function itemsOf(record: LogRecord): number {
-  return envelopeOf(record)?.counts.reduce((sum, { records }) => sum + records, 0) ?? 0;
 }
 
 /** What of a batch is to go out, in order: neighbours of one signal together up to the size of a request. */
@@ -193,9 +195,8 @@ function* shipmentsOf(
   records: readonly LogRecord[],
   options: ForwarderOptions,
   report: (signal: string, outcome: ForwardOutcome, items: number) => void,
-  now: () => number,
 ): Generator<Shipment> {
-  const open = new Map<OtlpSignal, { records: LogRecord[]; items: number; bytes: number }>();
+  const open = new Map<OtlpSignal, { parcels: Parcel[]; bytes: number }>();
   for (const record of records) {
     const envelope = envelopeOf(record);
     if (envelope === null) {
@@ -203,30 +204,24 @@ function* shipmentsOf(
       continue;
     }
     if (envelope.encoding !== 'otlp' || envelope.signal === 'events') continue;
-    const { signal, tenant } = envelope;
-    const items = itemsOf(record);
-    if (!options.signals.has(signal) || (options.tenants !== null && !options.tenants.has(tenant))) {
-      report(signal, 'filtered', items);
+    const { signal, tenant, counts } = envelope;
+    const items = counts.reduce((sum, count) => sum + count.records, 0);
+    const isWanted = options.signals.has(signal) && (options.tenants === null || options.tenants.has(tenant));
+    const isOld = options.now() - record.appendedAt > options.maxAgeMs;
+    const body = isWanted && !isOld ? bodyOf(record, tenant) : null;
+    if (body === null) {
+      report(signal, !isWanted ? 'filtered' : isOld ? 'expired' : 'unreadable', items);
       continue;
     }
-    if (now() - record.appendedAt > options.maxAgeMs) {
-      report(signal, 'expired', items);
-      continue;
-    }
-    if (!isReadable(record)) {
-      report(signal, 'unreadable', items);
-      continue;
-    }
-    const bytes = record.payloadBytes ?? record.payload.length;
+    const parcel = { record, body, items };
     const pending = open.get(signal);
-    if (pending !== undefined && pending.bytes + bytes <= requestBytesMax) {
-      pending.records.push(record);
-      pending.items += items;
-      pending.bytes += bytes;
+    if (pending !== undefined && pending.bytes + body.length <= requestBytesMax) {
+      pending.parcels.push(parcel);
+      pending.bytes += body.length;
       continue;
     }
-    if (pending !== undefined) yield { signal, records: pending.records, items: pending.items };
-    open.set(signal, { records: [record], items, bytes });
+    if (pending !== undefined) yield { signal, parcels: pending.parcels };
+    open.set(signal, { parcels: [parcel], bytes: body.length });
   }
-  for (const [signal, pending] of open) yield { signal, records: pending.records, items: pending.items };
+  for (const [signal, { parcels }] of open) yield { signal, parcels };
 }
