@@ -184,7 +184,7 @@ describe('the processes of Pulse', () => {
     }
   });
 
-  test('start from a configuration that is valid, with targets that exist', () => {
+  test('start from a configuration that is valid, with targets that exist', { timeout: 60_000 }, () => {
     const environment = Object.assign({}, ...ours.map(([, service]) => service.environment)) as Record<string, string>;
     const env = Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, filled(String(value))]));
     const all = ours.map(([, service]) => targetOf(service)).join(',');
