@@ -20,6 +20,8 @@ export interface PulseProcess {
   readonly http: string;
   readonly otlpHttp: string;
   readonly otlpGrpc: string;
+  /** Null unless `PULSE_CLICKHOUSE_HTTP_PORT` is given. */
+  readonly clickhouseHttp: string | null;
   readonly dataDir: string;
   readonly token: string;
   readonly child: ChildProcess;
@@ -69,20 +71,22 @@ export async function startPulse(
     },
   );
   const lines: string[] = [];
-  const ready = new Promise<Pick<PulseProcess, 'http' | 'otlpHttp' | 'otlpGrpc'>>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      lines.push(line);
-      if (line.startsWith('ready ')) resolve(JSON.parse(line.slice('ready '.length)));
-    });
-    createInterface({ input: child.stderr }).on('line', (line) => lines.push(line));
-    child.once('exit', (code, signal) => {
-      // The last lines may still be in the pipe.
-      setTimeout(
-        () => reject(new Error(`the server ended (${code ?? signal}) before it was ready:\n${lines.join('\n')}`)),
-        100,
-      );
-    });
-  });
+  const ready = new Promise<Pick<PulseProcess, 'http' | 'otlpHttp' | 'otlpGrpc' | 'clickhouseHttp'>>(
+    (resolve, reject) => {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        lines.push(line);
+        if (line.startsWith('ready ')) resolve(JSON.parse(line.slice('ready '.length)));
+      });
+      createInterface({ input: child.stderr }).on('line', (line) => lines.push(line));
+      child.once('exit', (code, signal) => {
+        // The last lines may still be in the pipe.
+        setTimeout(
+          () => reject(new Error(`the server ended (${code ?? signal}) before it was ready:\n${lines.join('\n')}`)),
+          100,
+        );
+      });
+    },
+  );
   const addresses = await ready;
   return {
     ...addresses,

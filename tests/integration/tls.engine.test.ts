@@ -65,15 +65,24 @@ function shownBy(url: string): Promise<string> {
   });
 }
 
-const addressesOf = ({ http, otlpHttp, otlpGrpc }: PulseProcess) => [http, otlpHttp, otlpGrpc];
+const addressesOf = ({ http, otlpHttp, otlpGrpc, clickhouseHttp }: PulseProcess) => [
+  http,
+  otlpHttp,
+  otlpGrpc,
+  clickhouseHttp ?? '',
+];
 
-test('with a certificate all three listeners speak TLS and nothing else, and take a renewed one without a restart', async () => {
+test('with a certificate all four listeners speak TLS and nothing else, and take a renewed one without a restart', async () => {
   let certificate: TestCertificate = await writeCertificate(dir);
   const config = join(dir, 'pulse.yaml');
   writeFileSync(config, 'server:\n  certificateCheckSeconds: 0.1\n');
   pulse = await startPulse({
     args: [`--config=${config}`],
-    environment: { PULSE_TLS_CERT: certificate.certFile, PULSE_TLS_KEY: certificate.keyFile },
+    environment: {
+      PULSE_TLS_CERT: certificate.certFile,
+      PULSE_TLS_KEY: certificate.keyFile,
+      PULSE_CLICKHOUSE_HTTP_PORT: '0',
+    },
   });
   const server = pulse;
   for (const address of addressesOf(server)) {
@@ -103,6 +112,9 @@ test('with a certificate all three listeners speak TLS and nothing else, and tak
     ),
   ];
   expect(await Promise.all(send(certificate.cert))).toEqual([200, 0]);
+
+  const asked = await call(`${server.clickhouseHttp}/?query=SELECT%201`, certificate.cert, { token: key });
+  expect(asked).toEqual({ status: 200, body: '1\n' });
 
   // A pair that does not belong together is not taken.
   writeFileSync(certificate.keyFile, 'no key');

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -95,7 +95,18 @@ test('the bodies of inserts go by file and leave none behind; a body that breaks
   expect((await insert(gzipSync('1\t2\n'.repeat(1000)).subarray(0, 20), 'gzip')).status).toBeGreaterThanOrEqual(400);
   const count = await fetch(`${server.url}/?password=${operatorToken}&query=SELECT%20count()%20FROM%20rolled`);
   expect(await count.text()).toBe('2\n');
-  expect(await readFile(join(dir, 'engine.xml'), 'utf8')).toContain('<fsync_after_insert>1</fsync_after_insert>');
+});
+
+test('an insert is on disk when it is acknowledged', async () => {
+  const ask = async (sql: string) =>
+    (await fetch(`${server.url}/?password=${operatorToken}`, { method: 'POST', body: sql })).text();
+  const syncs = async () =>
+    Number(await ask("SELECT sum(value) FROM system.events WHERE event IN ('FileSync', 'DirectorySync')"));
+  await ask('CREATE TABLE synced (a UInt8) ENGINE = MergeTree ORDER BY a');
+  const before = await syncs();
+  await ask('INSERT INTO synced VALUES (1)');
+  // At least the part's data and its folder.
+  expect((await syncs()) - before).toBeGreaterThanOrEqual(2);
 });
 
 test('an insert’s data are told from its statement', () => {
