@@ -78,6 +78,8 @@ const kinds: Readonly<Record<string, LossKind>> = {
   metered_positions: { kind: 'marks' },
   sla_read: { kind: 'marks' },
   sla_positions: { kind: 'marks' },
+  // A copy of the control plane's list: compared at the start, and what is missing copied again.
+  tenants: { kind: 'marks' },
 };
 
 export function lossOf(table: string): LossKind {
