@@ -80,8 +80,9 @@ async function enterFence(tx: Transaction<ControlTables>, fence: Fence | undefin
 /** Limits of every connection to a server: a process that stands still in the middle of a transaction lets go of its locks. */
 const serverLimits = {
   statement_timeout: 30_000,
-  lock_timeout: 20_000,
-  idle_in_transaction_session_timeout: 20_000,
+  // Longer than the next: whoever waits for a process that stands still gets what it waits for.
+  lock_timeout: 25_000,
+  idle_in_transaction_session_timeout: 15_000,
 } satisfies PoolConfig;
 /** Leases have a connection of their own, so that no load of others makes them expire. */
 const leaseLimits = {
@@ -345,6 +346,8 @@ export function createControl(options: {
             invariant(leaseDb, 'leases have their connection as long as the database is open');
             return leaseDb.transaction().execute(async (tx) => {
               await enterScope(tx, 'pulse_leaser', everything);
+              // A token that a crash of the server takes back would be given twice.
+              await sql`SET LOCAL synchronous_commit = on`.execute(tx);
               return run(tx);
             });
           }),

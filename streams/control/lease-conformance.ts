@@ -73,7 +73,7 @@ export function leaseConformance(start: () => Promise<TestControl>): void {
     await waiting.stop();
   });
 
-  test('a holder that stops renewing is taken over, is told, and none of its writes is applied', async () => {
+  test('C36: a holder that stops renewing is taken over, is told, and none of its writes is applied', async () => {
     const stuck = table();
     let isStuck = false;
     const [first, second] = [recorder(), recorder()];

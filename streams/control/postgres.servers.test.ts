@@ -184,7 +184,7 @@ describe('a PostgreSQL server under load', () => {
         tx,
       ),
     );
-    expect(settings.rows.map(({ setting }) => setting)).toEqual(['20000', '20000', '30000']);
+    expect(settings.rows.map(({ setting }) => setting)).toEqual(['15000', '25000', '30000']);
     await expect(
       control.read({ kind: 'global' }, async (tx) => {
         await sql`SET LOCAL statement_timeout = 50`.execute(tx);
