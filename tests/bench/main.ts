@@ -5,6 +5,7 @@ import { ackLatency } from './ack-latency.ts';
 import { decode } from './decode.ts';
 import { durableAck } from './durable-ack.ts';
 import { ingest } from './ingest.ts';
+import { kafka } from './kafka.ts';
 import { noisyNeighbour } from './noisy-neighbour.ts';
 import { query } from './query.ts';
 import { reconcile } from './reconcile.ts';
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, () => Promise<BenchResult[]>>> = {
   'durable-ack': durableAck,
   'ack-latency': ackLatency,
   reconcile,
+  kafka,
 };
 
 const wanted = process.argv.slice(2);
