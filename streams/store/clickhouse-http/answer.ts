@@ -54,6 +54,7 @@ export async function sendAnswer(
     answer.written === undefined
       ? { result_rows: answer.rows ?? 0 }
       : { written_rows: answer.written, read_rows: answer.written };
+  const summary = summaryOf(counts, startedAt);
   response.writeHead(200, {
     'content-type': contentTypeOf(answer.format),
     'x-clickhouse-query-id': query.queryId,
@@ -61,7 +62,9 @@ export async function sendAnswer(
     'x-clickhouse-timezone': frame.timeZone,
     'x-clickhouse-server-display-name': 'pulse',
     'x-clickhouse-exception-tag': tag,
-    'x-clickhouse-summary': summaryOf(counts, startedAt),
+    // One, with the first bytes: what a server sends in between cannot be sent here.
+    ...(query.wantsProgress ? { 'x-clickhouse-progress': summary } : {}),
+    'x-clickhouse-summary': summary,
     ...(packed === null ? {} : { 'content-encoding': packed.name, vary: 'accept-encoding' }),
   });
   const sink = packed?.stream ?? response;

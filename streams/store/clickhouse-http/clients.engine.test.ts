@@ -221,7 +221,8 @@ describe('plain HTTP', () => {
   });
 
   test('takes the statement from URL and body, the credential from every place, bodies packed', async () => {
-    expect(await (await get('/?query=SELECT%201')).text()).toBe('1\n');
+    const one = await get('/?query=SELECT%201&send_progress_in_http_headers=1');
+    expect([await one.text(), one.headers.has('x-clickhouse-progress')]).toEqual(['1\n', true]);
     expect(await (await get('/?query=SELECT%201&user=x&password=key-own', {})).text()).toBe('1\n');
     const post = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
       fetch(`${server.url}/?query=SELECT`, { method: 'POST', body, headers: { ...key, ...headers } });

@@ -19,6 +19,8 @@ export interface HttpQuery {
   /** The whole answer is waited for before its status is sent. */
   readonly waitsForEnd: boolean;
   readonly compressed: boolean;
+  /** A header of progress is asked for. */
+  readonly wantsProgress: boolean;
   readonly method: string;
 }
 
@@ -97,6 +99,7 @@ export function readHttpQuery(request: IncomingMessage, url: URL): HttpQuery {
     queryId: /^[\w.:-]{1,100}$/.test(queryId) ? queryId : randomUUID(),
     waitsForEnd: isOn(search.get('wait_end_of_query')),
     compressed: isOn(search.get('enable_http_compression')),
+    wantsProgress: isOn(search.get('send_progress_in_http_headers')),
     method: request.method ?? 'GET',
   };
 }

@@ -91,7 +91,9 @@ test('the bodies of inserts go by file and leave none behind; a body that breaks
   const search = `/?password=${operatorToken}&query=${encodeURIComponent('INSERT INTO rolled (tenant, rows) FORMAT TSV')}`;
   const insert = (body: Uint8Array<ArrayBuffer>, encoding = 'identity') =>
     fetch(server.url + search, { method: 'POST', body, headers: { 'content-encoding': encoding } });
-  expect((await insert(gzipSync('1\t2\n2\t3\n'), 'gzip')).status).toBe(200);
+  const answer = await insert(gzipSync('1\t2\n2\t3\n'), 'gzip');
+  expect(answer.status).toBe(200);
+  expect(JSON.parse(answer.headers.get('x-clickhouse-summary') ?? '')).toMatchObject({ written_rows: '2' });
   expect((await insert(gzipSync('1\t2\n'.repeat(1000)).subarray(0, 20), 'gzip')).status).toBeGreaterThanOrEqual(400);
   const count = await fetch(`${server.url}/?password=${operatorToken}&query=SELECT%20count()%20FROM%20rolled`);
   expect(await count.text()).toBe('2\n');

@@ -64,12 +64,16 @@ export function createReadWriteService(options: {
         const settings = new Map([['max_query_size', String(statementBytes)], ...query.settings]);
         // As servers do: a GET changes nothing.
         if (query.method === 'GET') settings.set('readonly', '1');
-        await runner.withSession(async (session) => {
-          const streams = !query.waitsForEnd && isPiecewise(format) && readingStatement.test(sql);
-          const statement = { sql, format, database: query.database ?? 'default', settings, streams };
-          const answer = await runner.run(session, statement, signal);
-          await use({ ...answer, format, ...(data === null ? {} : { written: answer.rows ?? 0 }) });
-        }, signal);
+        const streams = !query.waitsForEnd && isPiecewise(format) && readingStatement.test(sql);
+        await runner.withSession(
+          async (session) => {
+            const statement = { sql, format, database: query.database ?? 'default', settings, streams };
+            const answer = await runner.run(session, statement, signal);
+            await use({ ...answer, format, ...(data === null ? {} : { written: answer.rows ?? 0 }) });
+          },
+          signal,
+          streams,
+        );
       } finally {
         if (data !== null) await rm(data.file, { force: true });
       }

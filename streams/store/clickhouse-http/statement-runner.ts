@@ -21,8 +21,8 @@ export interface Answer {
 }
 
 export interface StatementRunner {
-  /** Runs `use` with a session of its own, which ends with it; waits while as many as may run are running. */
-  withSession<R>(use: (session: EngineSession) => Promise<R>, signal: AbortSignal): Promise<R>;
+  /** Runs `use` with a session of its own, which ends with it; waits while as many as may run are running. Answers that take as long as their reader (`streams`) leave places to others. */
+  withSession<R>(use: (session: EngineSession) => Promise<R>, signal: AbortSignal, streams?: boolean): Promise<R>;
   /** Runs one statement in the session; its first bytes, or its error, are there when this resolves. An abort stops it inside the engine. */
   run(session: EngineSession, statement: Statement, signal: AbortSignal): Promise<Answer>;
 }
@@ -31,7 +31,10 @@ const name = (database: string) => `\`${database.replaceAll(/[\\`]/g, '')}\``;
 
 /** Runs statements on sessions of their own, so many at once; a session's settings never reach another request. */
 export function createStatementRunner(sessions: EngineSessions, mostAtOnce: number): StatementRunner {
-  const slots: ConnectionPool<number> = createConnectionPool(Array.from({ length: mostAtOnce }, (_, index) => index));
+  const places = (count: number): ConnectionPool<number> =>
+    createConnectionPool(Array.from({ length: count }, (_, index) => index));
+  const slots = places(mostAtOnce);
+  const longSlots = places(Math.max(1, mostAtOnce - 2));
 
   async function kill(comment: string): Promise<void> {
     const session = sessions.open();
@@ -43,7 +46,8 @@ export function createStatementRunner(sessions: EngineSessions, mostAtOnce: numb
   }
 
   return {
-    async withSession(use, signal) {
+    async withSession(use, signal, streams = false) {
+      const long = streams ? await longSlots.take() : undefined;
       const slot = await slots.take();
       try {
         signal.throwIfAborted();
@@ -55,6 +59,7 @@ export function createStatementRunner(sessions: EngineSessions, mostAtOnce: numb
         }
       } finally {
         slots.give(slot);
+        if (long !== undefined) longSlots.give(long);
       }
     },
     async run(session, statement, signal) {
