@@ -8,6 +8,7 @@ import { createBillingLedger } from './invoicing/billing-ledger.ts';
 import { createSubscriptionReader } from './invoicing/control-subscription-reader.ts';
 import { invoiceRoutes, usageRoutes } from './invoicing/http.ts';
 import { createInvoiceService } from './invoicing/invoice-service.ts';
+import { runLedgerSelfTest } from './invoicing/ledger-self-test.ts';
 import { createPeriodFactsReader, readLineChecks } from './invoicing/line-check.ts';
 import { qualityRoutes } from './invoicing/quality-http.ts';
 import { rateCardRoutes } from './invoicing/rate-card-http.ts';
@@ -171,6 +172,7 @@ export const modules: readonly ModuleDefinition[] = [
           tenants,
           reconciliation,
           lines: async (tenant, period) => (await readLineChecks({ invoices, facts }, tenant, period)).lines,
+          selfTest: () => runLedgerSelfTest(store.inDatabase('ledger_self_test')),
           now,
         }),
       );

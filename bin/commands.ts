@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ApiClient } from './api-client.ts';
 import { orDash, renderTable } from './table.ts';
 
-export { reconcile } from './reconcile.ts';
+export { reconcile, reconcileSelfTest } from './reconcile.ts';
 export { tenantLimits } from './tenant-limits.ts';
 
 /** What a command prints, and the code it ends with: 0 fine, 1 the check failed, 2 wrong use, 3 a reading failed. */

@@ -109,10 +109,15 @@ program
   .summary('compare what was produced, accepted, logged, stored, rolled up, rated and invoiced, hour by hour')
   .option(...period)
   .option(...tenant)
+  .option('--self-test', 'spoil a shadow copy at every hand-over: does the ledger notice?')
   .option(...json)
   .action(
-    serverAction((commands, api, { json: _json, ...filter }: { json?: boolean; period?: string; tenant?: string }) =>
-      commands.reconcile(api, filter),
+    serverAction(
+      (
+        commands,
+        api,
+        { json: _json, selfTest, ...filter }: { json?: boolean; selfTest?: boolean; period?: string; tenant?: string },
+      ) => (selfTest === true ? commands.reconcileSelfTest(api) : commands.reconcile(api, filter)),
     ),
   );
 

@@ -1,4 +1,4 @@
-import { type Handover, type HandoverTotal, type LineCheck, Reconciliation } from 'streams/contract';
+import { type Handover, type HandoverTotal, LedgerSelfTest, type LineCheck, Reconciliation } from 'streams/contract';
 import type { ApiClient } from './api-client.ts';
 import type { CommandResult } from './commands.ts';
 import { renderTable } from './table.ts';
@@ -56,4 +56,24 @@ export async function reconcile(api: ApiClient, filter: { period?: string; tenan
       : `NOT BALANCED: ${differing} hand-over(s)${wrongLines.length > 0 ? ` and ${wrongLines.length} invoice line(s)` : ''} differ`,
   ].join('\n');
   return { json: result, text, exitCode: result.balanced ? 0 : 1 };
+}
+
+/** `pulse reconcile --self-test`: does the ledger notice a dropped, a doubled and an unreadable record at every hand-over? On a shadow copy. */
+export async function reconcileSelfTest(api: ApiClient): Promise<CommandResult> {
+  const result = await api.post('/api/v1/billing/reconciliation/self-test', undefined, LedgerSelfTest);
+  const text = renderTable(
+    [
+      { title: 'hand-over', value: (row) => `${row.from} → ${row.to}` },
+      { title: 'spoiled', value: (row) => row.spoiling },
+      { title: 'expected', value: (row) => row.expected },
+      { title: 'verdict', value: (row) => (row.verdict === row.expected ? row.verdict : `${row.verdict} WRONG`) },
+    ],
+    result.checks,
+  );
+  const right = result.checks.filter(({ expected, verdict }) => expected === verdict).length;
+  return {
+    json: result,
+    text: `${text}\n\n${result.passed ? 'the ledger notices all of it' : 'THE LEDGER IS BLIND'}: ${right}/${result.checks.length}`,
+    exitCode: result.passed ? 0 : 1,
+  };
 }

@@ -175,6 +175,7 @@ beforeAll(async () => {
           return reconciliation.read(range, page);
         },
       },
+      selfTest: () => Promise.reject(new Error('tested apart')),
       lines: async (tenant, period) => (await readLineChecks({ invoices, facts }, tenant, period)).lines,
     }),
   );

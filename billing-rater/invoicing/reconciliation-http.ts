@@ -3,6 +3,7 @@ import type { TenantDirectory } from 'streams/access';
 import {
   AppError,
   Handover,
+  LedgerSelfTest,
   type LineCheck,
   periodAt,
   periodOf,
@@ -11,6 +12,7 @@ import {
   type TenantRecord,
 } from 'streams/contract';
 import { z } from 'zod';
+import type { SelfTestReport } from './ledger-self-test.ts';
 import { hoursOfPeriod, type ReconciliationReader } from './reconciliation.ts';
 import { visibleTenants } from './tenants.ts';
 
@@ -19,6 +21,8 @@ export interface ReconciliationDeps {
   readonly reconciliation: ReconciliationReader;
   /** Invoice lines of a tenant's period against its hours; the running period without a name. */
   lines(tenant: TenantRecord, period: string | undefined): Promise<readonly LineCheck[]>;
+  /** Shows on a shadow copy that the ledger notices what it is there for. */
+  selfTest(): Promise<SelfTestReport>;
   now(): number;
 }
 
@@ -57,7 +61,27 @@ function noInvoice(error: unknown): readonly LineCheck[] {
 
 /** `GET /api/v1/billing/reconciliation`: the conservation ledger of a period. *Errors* `billing.ledger_unreadable` (503, retryable): never an empty answer. */
 export function reconciliationRoutes(deps: ReconciliationDeps): FastifyPluginAsyncZod {
+  let testing: Promise<SelfTestReport> | undefined;
   return async (app) => {
+    app.route({
+      method: 'POST',
+      url: '/api/v1/billing/reconciliation/self-test',
+      schema: {
+        tags: ['billing'],
+        summary:
+          'Spoils each hand-over of a shadow copy and says what the ledger makes of it; live tables are not touched',
+        response: { 200: LedgerSelfTest },
+      },
+      config: { permission: { resource: 'platform', action: 'write', tenant: 'none' } },
+      handler: async () => {
+        // The shadow has one name: a second caller gets the test in hand.
+        testing ??= deps.selfTest().finally(() => {
+          testing = undefined;
+        });
+        const { passed, checks } = await testing;
+        return { passed, checks: [...checks] };
+      },
+    });
     app.route({
       method: 'GET',
       url: '/api/v1/billing/reconciliation',

@@ -125,6 +125,21 @@ export const LineCheck = z.object({
 });
 export type LineCheck = z.infer<typeof LineCheck>;
 
+/** Answer of `POST /api/v1/billing/reconciliation/self-test`: what the ledger says of a copy whose hand-over was spoiled, and what it has to say. */
+export const LedgerSelfTest = z.object({
+  passed: z.boolean(),
+  checks: z.array(
+    z.object({
+      from: z.string(),
+      to: z.string(),
+      spoiling: z.literal(['nothing', 'dropped', 'doubled', 'read broken']),
+      expected: z.literal(['MATCH', 'MISMATCH', 'CHECK_ERROR']),
+      verdict: z.literal(['MATCH', 'MISMATCH', 'CHECK_ERROR']),
+    }),
+  ),
+});
+export type LedgerSelfTest = z.infer<typeof LedgerSelfTest>;
+
 /** Answer of `GET /api/v1/billing/reconciliation`. `balanced` is about all of the period, whatever is listed; `lines` is there when few enough tenants were asked for. */
 export const Reconciliation = z.object({
   balanced: z.boolean(),

@@ -4,6 +4,7 @@ export {
   HandoverTotal,
   Invoice,
   InvoiceLine,
+  LedgerSelfTest,
   LineCheck,
   LineEvidence,
   Reconciliation,

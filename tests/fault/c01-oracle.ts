@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { runLedgerSelfTest } from 'billing-rater/ledger';
 import type { Store } from 'streams/store';
 import type { FaultCheck } from './check.ts';
 import { judge, type OracleVerdict, readTotals, sentTotals } from './oracle.ts';
@@ -35,6 +36,22 @@ const spoilings: readonly {
   },
 ];
 
+/** The conservation ledger is an oracle too: each of its hand-overs, produced to invoiced, is spoiled in a shadow copy. */
+async function testLedger(dir: string): Promise<{ right: number; all: number; wrong: string[] }> {
+  const pipeline = await openPipeline({ dir });
+  try {
+    const { checks } = await runLedgerSelfTest(pipeline.store.inDatabase('ledger_self_test'));
+    const wrong = checks.filter(({ expected, verdict }) => expected !== verdict);
+    return {
+      right: checks.length - wrong.length,
+      all: checks.length,
+      wrong: wrong.map((one) => `${one.from} to ${one.to}, ${one.spoiling}: ${one.verdict} instead of ${one.expected}`),
+    };
+  } finally {
+    await pipeline.stop();
+  }
+}
+
 /** C01: the oracle that every other check trusts must notice one row too few, one too many, and a reading that fails. */
 export const oracleSelfTest: FaultCheck = {
   id: 'C01',
@@ -62,9 +79,11 @@ export const oracleSelfTest: FaultCheck = {
         await pipeline.stop();
       }
     }
+    const ledger = await testLedger(join(dir, 'ledger'));
+    wrong.push(...ledger.wrong);
     return {
       passed: wrong.length === 0,
-      figure: `${verdicts.join(', ')}: ${spoilings.length - wrong.length}/3`,
+      figure: `${verdicts.join(', ')}: ${verdicts.filter((verdict, index) => verdict === spoilings[index]?.expected).length}/3; ledger ${ledger.right}/${ledger.all}`,
       details: wrong,
     };
   },

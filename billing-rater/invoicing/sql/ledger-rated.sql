@@ -8,9 +8,12 @@ FROM (
       ('invoiced', sum(f.events), toUInt64(0), sum(f.value), toDecimal128(0, 12), toUInt64(sum(f.seconds)), toUInt64(0), max(f.version) + 1, toUInt8(1))
     ] AS sides
   FROM (
-    SELECT tenant, meter, bucket, subject, value, seconds, events, partition, version FROM billing_facts FINAL
-    WHERE bucket >= toDateTime({fromHour:UInt32}, 'UTC') AND bucket < toDateTime({toHour:UInt32}, 'UTC') AND ({tenant:UInt32} = 0 OR tenant = {tenant:UInt32})
-    ORDER BY version DESC LIMIT 1 BY tenant, meter, bucket, subject
+    SELECT tenant, meter, bucket, newest.1 AS value, newest.2 AS seconds, newest.3 AS events, newest.4 AS partition, newest.5 AS version
+    FROM (
+      SELECT b.tenant AS tenant, b.meter AS meter, b.bucket AS bucket, argMax((b.value, b.seconds, b.events, b.partition, b.version), b.version) AS newest FROM billing_facts AS b FINAL
+      WHERE b.bucket >= toDateTime({fromHour:UInt32}, 'UTC') AND b.bucket < toDateTime({toHour:UInt32}, 'UTC') AND ({tenant:UInt32} = 0 OR b.tenant = {tenant:UInt32})
+      GROUP BY b.tenant, b.meter, b.bucket, b.subject
+    )
   ) AS f INNER JOIN known ON known.meter = f.meter
   GROUP BY tenant, signal, item, hour
   HAVING sum(f.events) > 0 OR sum(f.value) != 0 OR sum(f.seconds) > 0

@@ -16,10 +16,10 @@ WITH
   exports AS (
     SELECT r.tenant AS tenant, r.signal AS signal, r.begins AS begins, r.hours AS hours, r.count AS count, r.total AS total,
       greatest(older.next, max(r.first + r.count) OVER (PARTITION BY r.tenant, r.signal, r.producer ORDER BY r.first, r.count ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS reached,
-      multiIf(reached > 0, r.first - least(r.first, reached), r.anchored, r.first - least(r.first, 1), 0) AS missing
+      toUInt64(multiIf(reached > 0, r.first - least(r.first, reached), r.anchored, r.first - 1, 0)) AS missing
     FROM recent AS r LEFT JOIN older ON older.tenant = r.tenant AND older.signal = r.signal AND older.producer = r.producer
   )
-SELECT tenant, signal, signal AS item, 'accepted' AS hop, part.1 AS hour, sum(if(part.1 = begins, missing + count - least(count, total - part.2), part.2)) AS handed, sum(part.2) AS taken
+SELECT tenant, signal, signal AS item, 'accepted' AS hop, part.1 AS hour, sum(if(part.1 = begins, toUInt64(missing + count - least(count, total - part.2)), part.2)) AS handed, sum(part.2) AS taken
 FROM exports ARRAY JOIN hours AS part
 WHERE part.1 >= toDateTime({fromHour:UInt32}, 'UTC') AND part.1 < toDateTime({toHour:UInt32}, 'UTC')
 GROUP BY tenant, signal, hour
