@@ -26,7 +26,6 @@ const markers = [
 /** Rows of both tenants in every table that a tenant may read, and in some that it may not. */
 const rows = (tenant: number, text: string, id: string) => [
   `INSERT INTO log_records (tenant, Timestamp, Body, ServiceName, hash, retention_days) SELECT ${tenant}, now64(9), '${text}', '${text}', number + ${tenant}, 400 FROM numbers(3)`,
-  `INSERT INTO spans (tenant, Timestamp, SpanName, TraceId, SpanId, retention_days) SELECT ${tenant}, now64(9), '${text}', toFixedString('${tenant}', 16), toFixedString('${tenant}', 8), 400`,
   `INSERT INTO series (tenant, metric, series, attributes) SELECT ${tenant}, if(${tenant} = 1, 'm', '${text}'), ${tenant}, map('component', '${text}')`,
   `INSERT INTO samples (tenant, series, time, value, retention_days) SELECT ${tenant}, ${tenant}, now64(3), ${tenant}, 400`,
   ...['histograms', 'exponential_histograms', 'summaries', 'exemplars'].map(
@@ -45,6 +44,11 @@ const rows = (tenant: number, text: string, id: string) => [
   `INSERT INTO dead_letters (tenant, detail) SELECT ${tenant}, '${text}'`,
 ];
 
+/** Rows of both in the same part and the same blocks, where an expression that runs on a block's dictionary or before the filter would meet the other's values. */
+const mixedRows = `INSERT INTO spans (tenant, Timestamp, ServiceName, SpanName, TraceId, SpanId, SpanAttributes, retention_days)
+SELECT if(number % 2 = 0, 1, ${foreignNumber}), now64(9), if(number % 2 = 0, '5', concat('FOREIGN', toString(number % 50))), if(number % 2 = 0, '7', 'FOREIGN'), toFixedString('', 16),
+ toFixedString(toString(number), 8), map(if(number % 2 = 0, 'k', 'FOREIGN'), 'v'), 400 FROM numbers(40000)`;
+
 let dir: string;
 let server: TestingServer;
 beforeAll(async () => {
@@ -53,7 +57,7 @@ beforeAll(async () => {
     dir,
     mode: 'read-only',
     tenants: { own: 1, other: foreignNumber },
-    prepare: [...rows(1, 'mine', 'own-isp'), ...rows(foreignNumber, 'FOREIGN', 'foreign-isp')],
+    prepare: [...rows(1, 'mine', 'own-isp'), ...rows(foreignNumber, 'FOREIGN', 'foreign-isp'), mixedRows],
     limits: { runningPerTenant: 100, running: 4, seconds: 3 },
   });
 });

@@ -620,6 +620,17 @@ SELECT CAST(Body, 'UInt8') FROM log_records
 SELECT quantile(0.5)(hash) FROM log_records
 SELECT sumIf(1, tenant = 777001) FROM log_records
 SELECT isNull(tenant), tenant FROM log_records
+SELECT max(toUInt32(ServiceName)), max(toUInt32(SpanName)) FROM spans
+SELECT toUInt32(ServiceName) AS x, count() FROM spans GROUP BY x
+SELECT count() FROM spans WHERE toUInt32(SpanName) = 7
+SELECT count() FROM spans FINAL WHERE toUInt32(SpanName) = 7 OR tenant = 777001
+SELECT CAST(ServiceName, 'Enum8(\\'5\\' = 1)') FROM spans LIMIT 1
+SELECT sum(intDiv(1, toUInt8(length(ServiceName) = 1))) FROM spans
+SELECT uniqExact(mapKeys(SpanAttributes)), any(intDiv(1, toUInt8(mapKeys(SpanAttributes)[1] = 'k'))) FROM spans
+SELECT toUInt32(a.ServiceName) FROM spans AS a INNER JOIN spans AS b ON a.SpanId = b.SpanId AND toUInt32(b.SpanName) = 7 LIMIT 3
+SELECT DISTINCT ServiceName, SpanName FROM spans
+SELECT ServiceName FROM otel_traces GROUP BY ServiceName WITH TOTALS
+SELECT count() FROM spans WHERE Timestamp > 0 AND toUInt32(ServiceName) = 5 AND toUInt32(SpanName) > 0
 SELECT 'file(''/etc/passwd'')' AS harmless, Body FROM log_records
 SELECT name FROM (SELECT Body AS name FROM log_records) WHERE name != ''
 `);
