@@ -28,19 +28,33 @@ export const adHoc = <R>(name: string, sql: string, row: z.ZodType<R>): Query<Re
 });
 
 const limits = { timeoutSeconds: 900, maxMemoryBytes: 400 * 1024 * 1024 };
-const column = z.object({ name: z.string() });
 
-/** Columns that a table keeps, in their order: none that is only computed when it is read. */
-export async function storedColumns(store: Store, table: string): Promise<string[]> {
-  const sql = `SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '${table}' AND default_kind NOT IN ('ALIAS', 'EPHEMERAL') ORDER BY position`;
-  return (await store.query(adHoc('stored-columns', sql, column), {})).map(({ name }) => name);
+/** Columns of every table: those that it keeps, and of these the ones that an insert names (the engine makes the others). */
+export type TableColumns = ReadonlyMap<
+  string,
+  { readonly stored: readonly string[]; readonly written: readonly string[] }
+>;
+
+const columnRow = z.object({ table: z.string(), name: z.string(), kind: z.string() });
+
+/** Reads the columns of all tables of a store's database, in their order. */
+export async function readColumns(store: Store): Promise<TableColumns> {
+  const sql =
+    "SELECT table, name, default_kind AS kind FROM system.columns WHERE database = currentDatabase() AND default_kind NOT IN ('ALIAS', 'EPHEMERAL') ORDER BY table, position";
+  const rows = Map.groupBy(await store.query(adHoc('table-columns', sql, columnRow), {}), ({ table }) => table);
+  return new Map(
+    [...rows].map(([table, columns]) => [
+      table,
+      {
+        stored: columns.map(({ name }) => name),
+        written: columns.flatMap(({ name, kind }) => (kind === 'MATERIALIZED' ? [] : [name])),
+      },
+    ]),
+  );
 }
 
-/** Columns of a table that an insert names: the engine makes the materialized ones. */
-export async function writtenColumns(store: Store, table: string): Promise<string[]> {
-  const sql = `SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '${table}' AND default_kind IN ('', 'DEFAULT') ORDER BY position`;
-  return (await store.query(adHoc('written-columns', sql, column), {})).map(({ name }) => name);
-}
+/** The list of columns that an insert into a table names. */
+export const insertColumns = (columns: TableColumns, table: string): string => quote(columns.get(table)?.written ?? []);
 
 const quote = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ');
 
@@ -52,26 +66,32 @@ function stillKept(table: ReplayTable, columns: readonly string[]): string {
 }
 
 /** Canonical rows of a table as `(occurred, hash)`: 128 bits over every column that makes the row. */
-async function hashedRows(
-  store: Store,
+function hashedRows(
+  columns: TableColumns,
   table: ReplayTable,
   scope: ReplayScope,
   knownAt: readonly Position[],
   source = `\`${table.name}\``,
-): Promise<string> {
+): string {
   const within = withinHours(table, scope);
   if (table.knownRows !== undefined) {
     return `SELECT at AS occurred, reinterpretAsUInt128(sipHash128(*)) AS hash FROM (${table.knownRows(source, within, knownAt)})`;
   }
-  const columns = await storedColumns(store, table.name);
-  const compared = columns.filter((name) => table.except?.[name] === undefined);
-  return `SELECT ${table.time} AS occurred, reinterpretAsUInt128(sipHash128(${quote(compared)})) AS hash FROM ${source} FINAL WHERE ${within} AND ${stillKept(table, columns)}`;
+  const stored = columns.get(table.name)?.stored ?? [];
+  const compared = stored.filter((name) => table.except?.[name] === undefined);
+  return `SELECT ${table.time} AS occurred, reinterpretAsUInt128(sipHash128(${quote(compared)})) AS hash FROM ${source} FINAL WHERE ${within} AND ${stillKept(table, stored)}`;
 }
 
 const dayRow = z.object({ day: z.string(), rows: z.coerce.number(), hash: z.string() });
 
-async function days(store: Store, table: ReplayTable, scope: ReplayScope, knownAt: readonly Position[]) {
-  const rows = await hashedRows(store, table, scope, knownAt);
+async function days(
+  store: Store,
+  columns: TableColumns,
+  table: ReplayTable,
+  scope: ReplayScope,
+  knownAt: readonly Position[],
+) {
+  const rows = hashedRows(columns, table, scope, knownAt);
   const sql = `SELECT toString(toDate(occurred)) AS day, toString(count()) AS rows, toString(sum(hash)) AS hash FROM (${rows}) GROUP BY day ORDER BY day`;
   return new Map(
     (await store.query(adHoc(`days-${table.name}`, sql, dayRow), {}, limits)).map((row) => [row.day, row]),
@@ -80,13 +100,13 @@ async function days(store: Store, table: ReplayTable, scope: ReplayScope, knownA
 
 /** Compares a table of two databases by count and hash of its canonical rows, day by day. */
 export async function compareTable(
-  stores: { readonly live: Store; readonly shadow: Store },
+  stores: { readonly live: Store; readonly shadow: Store; readonly columns: TableColumns },
   table: ReplayTable,
   scope: ReplayScope,
   knownAt: readonly Position[],
 ): Promise<TableDay[]> {
-  const live = await days(stores.live, table, scope, knownAt);
-  const rebuilt = await days(stores.shadow, table, scope, knownAt);
+  const live = await days(stores.live, stores.columns, table, scope, knownAt);
+  const rebuilt = await days(stores.shadow, stores.columns, table, scope, knownAt);
   const none = { rows: 0, hash: '' };
   return [...new Set([...live.keys(), ...rebuilt.keys()])].toSorted().map((day) => {
     const [left, right] = [live.get(day) ?? none, rebuilt.get(day) ?? none];
@@ -97,14 +117,14 @@ export async function compareTable(
 
 /** Counts the rows on one side only. */
 export async function countDifferences(
-  live: Store,
-  shadowName: string,
+  place: { readonly live: Store; readonly shadowName: string; readonly columns: TableColumns },
   table: ReplayTable,
   scope: ReplayScope,
   knownAt: readonly Position[],
 ): Promise<TableDifference> {
-  const left = await hashedRows(live, table, scope, knownAt);
-  const right = await hashedRows(live, table, scope, knownAt, `\`${shadowName}\`.\`${table.name}\``);
+  const { live, shadowName, columns } = place;
+  const left = hashedRows(columns, table, scope, knownAt);
+  const right = hashedRows(columns, table, scope, knownAt, `\`${shadowName}\`.\`${table.name}\``);
   const sql = `SELECT toString(countIf(side > 0)) AS onlyLive, toString(countIf(side < 0)) AS onlyRebuilt FROM (
   SELECT hash, sum(side) AS side FROM (SELECT hash, toInt8(1) AS side FROM (${left}) UNION ALL SELECT hash, toInt8(-1) FROM (${right})) GROUP BY hash)`;
   const shape = z.object({ onlyLive: z.coerce.number(), onlyRebuilt: z.coerce.number() });

@@ -11,9 +11,11 @@ import {
   adHoc,
   compareTable,
   countDifferences,
+  insertColumns,
+  readColumns,
+  type TableColumns,
   type TableDay,
   type TableDifference,
-  writtenColumns,
 } from './comparison.ts';
 import { batchesUpTo, goneBatches, stagesOf } from './plan.ts';
 import type { Maintenance, Position, ReplayScope, ReplayTable } from './port.ts';
@@ -119,16 +121,22 @@ export async function runReplay(deps: ReplayDeps, request: ReplayRequest): Promi
   const shadow = store.inDatabase(shadowName);
   const taken = new Set<string>();
   tell('planning');
+  const columns = await readColumns(store);
+  const place: SwapPlace = { live: store, shadow, shadowName, columns };
   const start = await log.committed('telemetry', storeGroup);
   await refuseGone(deps, scope, await batchesOf(store, scope));
   await shadow.dropDatabase();
   await shadow.start();
   try {
     const consumer = maintenance.consumerInto(recalling(shadow, store));
-    await seedSeries(store, shadowName, scope);
+    await seedSeries(place, scope);
 
+    let isFilled = false;
     const take = async (positions: readonly Position[]) => {
       const wanted = batchesUpTo(await batchesOf(store, scope), taken, positions);
+      // Nothing new: what stands in the shadow is up to these positions too.
+      if (wanted.length === 0 && isFilled) return;
+      isFilled = true;
       progress.batches = taken.size + wanted.length;
       for (const batch of wanted) {
         check();
@@ -138,7 +146,7 @@ export async function runReplay(deps: ReplayDeps, request: ReplayRequest): Promi
         tell('taking');
       }
       await onlyScope(shadow, scope);
-      await copyContext(store, shadowName, tables, scope);
+      await copyContext(place, tables, scope);
       for (const rebuilder of maintenance.rebuilders) {
         check();
         await rebuilder.rebuild(shadow, positions);
@@ -150,7 +158,7 @@ export async function runReplay(deps: ReplayDeps, request: ReplayRequest): Promi
     for (const knownAt of stagesOf([...cutOffs.flat(), ...request.knownAts], start)) {
       await take(knownAt);
       const days = await daysOf(
-        { live: store, shadow },
+        place,
         tables.filter((table) => table.knownRows !== undefined),
         scope,
         knownAt,
@@ -168,12 +176,12 @@ export async function runReplay(deps: ReplayDeps, request: ReplayRequest): Promi
       const positions = await settled(deps);
       await take(positions);
       for (const rebuilder of maintenance.rebuilders) await rebuilder.rebuild(store, positions);
-      report = await compareAll(deps, request, { tables, shadow, positions, knownAts, progress, taken });
+      report = await compareAll(place, request, { tables, positions, knownAts, progress, taken });
       await refuseMoving(deps, positions);
       if (request.into === 'live' && !report.isIdentical) {
         check();
         tell('swapping');
-        report = { ...report, swapped: await swapAll({ live: store, shadow, shadowName }, tables, scope, report) };
+        report = { ...report, swapped: await swapAll(place, tables, scope, report) };
       }
     } finally {
       open();
@@ -220,10 +228,10 @@ async function refuseGone(deps: ReplayDeps, scope: ReplayScope, batches: readonl
 }
 
 /** Ids of series are what they were given when they were first seen; a replay reads them, it does not give them anew. */
-async function seedSeries(store: Store, shadowName: string, scope: ReplayScope): Promise<void> {
-  const columns = (await writtenColumns(store, 'series')).map((name) => `\`${name}\``).join(', ');
+async function seedSeries({ live, shadowName, ...place }: SwapPlace, scope: ReplayScope): Promise<void> {
+  const columns = insertColumns(place.columns, 'series');
   const where = scope.tenant === null ? '' : ` WHERE tenant = ${scope.tenant}`;
-  await store.execute(
+  await live.execute(
     `INSERT INTO \`${shadowName}\`.series (${columns}) SELECT ${columns} FROM series FINAL${where}`,
     {},
     readLimits,
@@ -258,18 +266,13 @@ async function onlyScope(shadow: DatabaseStore, scope: ReplayScope): Promise<voi
   );
 }
 
-async function copyContext(
-  store: Store,
-  shadowName: string,
-  tables: readonly ReplayTable[],
-  scope: ReplayScope,
-): Promise<void> {
+async function copyContext(place: SwapPlace, tables: readonly ReplayTable[], scope: ReplayScope): Promise<void> {
   for (const table of tables) {
     const around = contextOf(table, scope);
     if (around === null) continue;
-    const columns = (await writtenColumns(store, table.name)).map((name) => `\`${name}\``).join(', ');
-    await store.execute(
-      `INSERT INTO \`${shadowName}\`.\`${table.name}\` (${columns}) SELECT ${columns} FROM \`${table.name}\` FINAL WHERE ${around}`,
+    const columns = insertColumns(place.columns, table.name);
+    await place.live.execute(
+      `INSERT INTO \`${place.shadowName}\`.\`${table.name}\` (${columns}) SELECT ${columns} FROM \`${table.name}\` FINAL WHERE ${around}`,
       {},
       readLimits,
     );
@@ -309,7 +312,7 @@ async function refuseMoving(deps: ReplayDeps, positions: readonly Position[]): P
 }
 
 async function daysOf(
-  stores: { readonly live: Store; readonly shadow: Store },
+  stores: { readonly live: Store; readonly shadow: Store; readonly columns: TableColumns },
   tables: readonly ReplayTable[],
   scope: ReplayScope,
   knownAt: readonly Position[],
@@ -320,28 +323,27 @@ async function daysOf(
 }
 
 async function compareAll(
-  deps: ReplayDeps,
+  place: SwapPlace,
   request: ReplayRequest,
   found: {
     readonly tables: readonly ReplayTable[];
-    readonly shadow: Store;
     readonly positions: readonly Position[];
     readonly knownAts: readonly KnownAtResult[];
     readonly progress: ReplayProgress;
     readonly taken: ReadonlySet<string>;
   },
 ): Promise<Omit<ReplayReport, 'heldSeconds' | 'seconds'>> {
-  const { store } = deps;
-  const { scope, shadowName } = request;
+  const { scope } = request;
+  const { live, shadowName } = place;
   const { tables, positions, knownAts } = found;
-  const days = await daysOf({ live: store, shadow: found.shadow }, tables, scope, positions);
+  const days = await daysOf(place, tables, scope, positions);
   const differing = new Set(days.filter(({ isEqual }) => !isEqual).map(({ table }) => table));
   const differences: TableDifference[] = [];
   for (const table of tables) {
-    if (differing.has(table.name)) differences.push(await countDifferences(store, shadowName, table, scope, positions));
+    if (differing.has(table.name)) differences.push(await countDifferences(place, table, scope, positions));
   }
   const missing = `SELECT count() AS next, 0 AS partition FROM \`${shadowName}\`.series FINAL WHERE (tenant, series) NOT IN (SELECT tenant, series FROM series)`;
-  const [row] = await store.query(adHoc('missing-series', missing, newest), {}, readLimits);
+  const [row] = await live.query(adHoc('missing-series', missing, newest), {}, readLimits);
   const missingSeries = row?.next ?? 0;
   const isIdentical =
     differing.size === 0 && missingSeries === 0 && knownAts.every((one) => one.days.every(({ isEqual }) => isEqual));
@@ -368,7 +370,7 @@ async function swapAll(
 ): Promise<string[]> {
   const swapped: string[] = [];
   if (report.missingSeries > 0) {
-    const columns = (await writtenColumns(place.live, 'series')).map((name) => `\`${name}\``).join(', ');
+    const columns = insertColumns(place.columns, 'series');
     await place.live.execute(
       `INSERT INTO series (${columns}) SELECT ${columns} FROM \`${place.shadowName}\`.series FINAL WHERE (tenant, series) NOT IN (SELECT tenant, series FROM series)`,
       {},

@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import type { Store } from '../store/port.ts';
-import { adHoc, type TableDay, writtenColumns } from './comparison.ts';
+import { adHoc, insertColumns, type TableColumns, type TableDay } from './comparison.ts';
 import { partitionsOf } from './plan.ts';
 import type { Position, ReplayScope, ReplayTable } from './port.ts';
 import { withinHours, withinPartition } from './tables.ts';
 
 const limits = { timeoutSeconds: 900, maxMemoryBytes: 400 * 1024 * 1024 };
 const rowCount = z.object({ rows: z.coerce.number() });
-const quote = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(', ');
 
 /** Live store and the name of the database with the rebuilt rows. Everything that writes to the live tables stands still meanwhile. */
 export interface SwapPlace {
   readonly live: Store;
   readonly shadow: Store;
   readonly shadowName: string;
+  readonly columns: TableColumns;
 }
 
 const partitionOfDay = (table: ReplayTable, day: string) => {
@@ -32,7 +32,7 @@ async function replacePartition(place: SwapPlace, table: ReplayTable, scope: Rep
   const outside = `${withinPartition(table, id)} AND NOT (${withinHours(table, scope)})`;
   // Batches bring rows of other hours along: incomplete there, so the live ones count.
   await shadow.execute(`ALTER TABLE \`${table.name}\` DELETE WHERE ${outside} SETTINGS mutations_sync = 1`);
-  const columns = quote(await writtenColumns(live, table.name));
+  const columns = insertColumns(place.columns, table.name);
   await live.execute(
     `INSERT INTO \`${shadowName}\`.\`${table.name}\` (${columns}) SELECT ${columns} FROM \`${table.name}\` FINAL WHERE ${outside}`,
     {},
@@ -58,7 +58,7 @@ async function replacePartition(place: SwapPlace, table: ReplayTable, scope: Rep
 async function replaceRows(place: SwapPlace, table: ReplayTable, scope: ReplayScope): Promise<void> {
   const { live, shadowName } = place;
   const within = withinHours(table, scope);
-  const columns = quote(await writtenColumns(live, table.name));
+  const columns = insertColumns(place.columns, table.name);
   const shadow = `\`${shadowName}\`.\`${table.name}\``;
   await live.execute(
     `INSERT INTO \`${table.name}\` (${columns}) SELECT ${columns} FROM ${shadow} FINAL WHERE ${within}`,

@@ -72,7 +72,7 @@ export async function openReplayFixture(
     clock,
     logger: silentLogger,
     lingerMs: 0,
-    maxRecords: 2,
+    maxRecords: 6,
   };
   const consumer = createTelemetryConsumer({ ...settings, store, identities });
   const job = createRollUpJob({ store, log, logger: silentLogger, lag: () => consumer.lag() });
