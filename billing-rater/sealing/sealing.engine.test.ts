@@ -33,7 +33,7 @@ const hourOf = (tenant: string, state: Handover['state'], to: Handover['to'] = '
 });
 const reconciliation: ReconciliationReader = {
   async read({ tenants }, { state, limit }) {
-    const ids = new Set(tenants.map(({ id }) => id));
+    const ids = new Set<string>(tenants.map(({ id }) => id));
     const found = world.wrong.filter((one) => ids.has(one.tenant));
     const totals = found.map((one): HandoverTotal => {
       const { hour: _hour, state: found, ...sides } = one;
@@ -82,7 +82,10 @@ beforeAll(async () => {
   const sealing = createSealService({
     reconciliation,
     sealed: createSealedPeriodStore(control),
-    lines: async ({ id }) => ({ lines: world.lines.filter(({ tenant }) => tenant === id), invoice: invoice(id) }),
+    lines: async ({ id }) => ({
+      lines: world.lines.filter(({ tenant }) => tenant === id),
+      invoice: invoice(id as Invoice['tenant']),
+    }),
     logEnd: async () => [{ partition: 0, next: 7 }],
     metered: async () => [{ partition: 0, next: world.metered }],
     graceSeconds: 259_200,
