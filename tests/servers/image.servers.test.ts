@@ -49,7 +49,7 @@ function copy(source: string, target: string): void {
 }
 
 test('the steps of the image give an application that starts from a read-only folder and drains', {
-  timeout: 400_000,
+  timeout: 590_000,
 }, async () => {
   mkdirSync(app, { recursive: true });
   let runs = 0;
@@ -116,7 +116,7 @@ test('the steps of the image give an application that starts from a read-only fo
     await until(
       async () => output,
       (text) => text.includes('\nready ') || child.exitCode !== null,
-      90,
+      180,
     );
     const line = output.split('\n').find((one) => one.startsWith('ready ')) ?? '';
     expect(line, output).not.toBe('');
@@ -129,7 +129,7 @@ test('the steps of the image give an application that starts from a read-only fo
     await until(
       async () => health('/readyz'),
       (status) => status === 0,
-      60,
+      120,
     );
     expect([health('/healthz'), health('/none')]).toEqual([0, 1]);
     const page = await fetch(http, { headers: { accept: 'text/html' } });
