@@ -36,6 +36,8 @@ export type ControlConnection =
       readonly connections?: number;
       /** How long a caller waits for one of them; default 30 s. */
       readonly waitMs?: number;
+      /** How long a server may say nothing before its connection is given up; default 40 s, beyond every limit of a statement. */
+      readonly silenceMs?: number;
     };
 
 /** The port plus what readiness and tests ask of the adapter. */
@@ -84,6 +86,9 @@ const serverLimits = {
   lock_timeout: 25_000,
   idle_in_transaction_session_timeout: 15_000,
 } satisfies PoolConfig;
+/** Longer than any statement may take. */
+const silenceMs = 40_000;
+const leaseSilenceMs = 7000;
 /** Leases have a connection of their own, so that no load of others makes them expire. */
 const leaseLimits = {
   max: 1,
@@ -248,16 +253,18 @@ export function createControl(options: {
         } finally {
           await client.end();
         }
-        const open = (settings: PoolConfig) =>
+        const open = (settings: PoolConfig, silenceMs?: number) =>
           new Kysely<ControlTables>({
             dialect: new PostgresDialect({
-              pool: createPool(settings, (error) =>
-                logger.warn({ err: error }, 'an idle control-plane connection failed'),
+              pool: createPool(
+                settings,
+                (error) => logger.warn({ err: error }, 'a control-plane connection failed'),
+                silenceMs,
               ),
             }),
           });
-        db = open(config);
-        leaseDb = connection.kind === 'postgres' ? open({ ...config, ...leaseLimits }) : db;
+        db = connection.kind === 'postgres' ? open(config, connection.silenceMs ?? silenceMs) : open(config);
+        leaseDb = connection.kind === 'postgres' ? open({ ...config, ...leaseLimits }, leaseSilenceMs) : db;
       } catch (error) {
         await server?.stop();
         throw fromPgError(error);

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { Client, type ClientConfig, type CustomTypesConfig, DatabaseError, Pool, type PoolConfig, types } from 'pg';
 import { AppError } from '../contract/index.ts';
 
@@ -16,12 +17,28 @@ const pulseTypes: CustomTypesConfig = {
   },
 };
 
-/** Settings of every pool. A caller waits at most 30 s for a connection: behind that the database is as good as away. */
-export function createPool(config: PoolConfig, onError: (error: Error) => void): Pool {
+/** The driver's socket, which its types leave out. */
+interface WithSocket {
+  readonly connection: { readonly stream: Socket };
+}
+
+/**
+ * Settings of every pool. A caller waits at most 30 s for a connection: behind that the database is as good as away.
+ *
+ * *Shape* `silenceMs`: a connection on which nothing was said for so long is given up. The server's own limits end any statement earlier, so it is the network that is silent.
+ */
+export function createPool(config: PoolConfig, onError: (error: Error) => void, silenceMs?: number): Pool {
   const pool = new Pool({ connectionTimeoutMillis: 30_000, ...config, types: pulseTypes });
   pool.on('error', onError);
   // The pool listens on idle connections only: one that ends inside a transaction would end the process.
-  pool.on('connect', (client) => client.on('error', onError));
+  pool.on('connect', (client) => {
+    client.on('error', onError);
+    if (silenceMs === undefined) return;
+    const { stream } = (client as unknown as WithSocket).connection;
+    stream.setTimeout(silenceMs, () => {
+      stream.destroy(Object.assign(new Error('the database was silent'), { code: 'ETIMEDOUT' }));
+    });
+  });
   return pool;
 }
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { sql } from 'kysely';
 import { Client } from 'pg';
 import { pino } from 'pino';
@@ -173,6 +175,35 @@ describe('a PostgreSQL server under load', () => {
     await Promise.all(holding);
     expect(await control.read({ kind: 'global' }, async () => 'served')).toBe('served');
     await control.stop();
+  });
+
+  test('that no packet reaches any more is given up, and asked again over a new connection', async () => {
+    const sockets = new Set<Socket>();
+    const proxy = createServer((near) => {
+      const far = connect(Number(own.url.port), '127.0.0.1');
+      for (const socket of [near, far]) socket.on('error', () => undefined);
+      near.pipe(far).pipe(near);
+      sockets.add(near).add(far);
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const url = Object.assign(new URL(own.url), { port: String((proxy.address() as AddressInfo).port) }).href;
+    const control = createControl({
+      connection: { kind: 'postgres', url, silenceMs: 400 },
+      logger: pino({ level: 'silent' }),
+    });
+    await control.start();
+    const names = () => control.read({ kind: 'global' }, (tx) => tx.selectFrom('tenants').select('id').execute());
+    await names();
+    // What is open goes dark without an end; what is opened anew gets through.
+    for (const socket of sockets) socket.unpipe().pause();
+    const began = performance.now();
+    await expect(names()).rejects.toMatchObject({ code: 'control.unavailable', retryable: true });
+    expect(performance.now() - began).toBeLessThan(3000);
+    expect((await names()).length).toBeGreaterThan(0);
+    for (const socket of sockets) socket.destroy();
+    await control.stop();
+    proxy.close();
   });
 
   test('ends a statement that takes too long, a wait for a lock and a transaction that stands still', async () => {
