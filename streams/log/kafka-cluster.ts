@@ -102,8 +102,8 @@ export class KafkaCluster {
     }
   }
 
-  /** Repeats a request while its failure may pass, for at most `withinMs`. */
-  async retrying<T>(work: () => Promise<T>, withinMs = 15_000): Promise<T> {
+  /** Repeats a request while its failure may pass, for at most `withinMs`, which covers a broker's restart and a leader's move. */
+  async retrying<T>(work: () => Promise<T>, withinMs = 5000): Promise<T> {
     const until = performance.now() + withinMs;
     for (let attempt = 0; ; attempt += 1) {
       try {

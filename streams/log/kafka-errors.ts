@@ -35,6 +35,7 @@ const transient = [
 
 /** True when the same request may succeed in a moment: nobody is there, or the cluster is between two states. */
 export function isTransient(error: unknown): boolean {
+  if (hasCode(error, 'PLT_KFK_AUTHENTICATION')) return false;
   return (error instanceof AppError && error.retryable) || hasCode(error, ...transient);
 }
 

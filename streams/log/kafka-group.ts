@@ -111,8 +111,10 @@ export class GroupMember {
     const ended = new Promise<Ending>((resolve) => {
       end = resolve;
     });
-    this.#stopping.signal.addEventListener('abort', () => end('stopping'), { once: true });
-    this.#again.signal.addEventListener('abort', () => end('rebalance'), { once: true });
+    const stop = () => end('stopping');
+    const again = () => end('rebalance');
+    this.#stopping.signal.addEventListener('abort', stop);
+    this.#again.signal.addEventListener('abort', again);
     if (this.#stopping.signal.aborted) end('stopping');
     let lost = false;
     const beating = this.#beat(membership, released.signal, (ending) => {
@@ -120,6 +122,8 @@ export class GroupMember {
       end(ending);
     });
     const ending = await ended;
+    this.#stopping.signal.removeEventListener('abort', stop);
+    this.#again.signal.removeEventListener('abort', again);
     await this.#options.revoked(ending === 'lost');
     released.abort();
     await beating;

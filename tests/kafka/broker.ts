@@ -35,12 +35,18 @@ async function freePorts(): Promise<number> {
   }
 }
 
-/** Starts a broker under `dir`; obtains its jars first where they are missing. `settings` are lines of its properties file. */
-export async function startBroker(dir: string, settings: readonly string[] = []): Promise<Broker> {
+/** Starts a broker under `dir`; obtains its jars first where they are missing. `settings` are further lines of its properties file, by its port. */
+export async function startBroker(
+  dir: string,
+  settings: (port: number) => readonly string[] = () => [],
+): Promise<Broker> {
   const port = await freePorts();
   const start = async () => {
     const env = { ...process.env, KAFKA_HEAP: '384m' };
-    const { stdout } = await run('bash', [script, 'start', dir, String(port), ...settings], { env, timeout: 600_000 });
+    const { stdout } = await run('bash', [script, 'start', dir, String(port), ...settings(port)], {
+      env,
+      timeout: 600_000,
+    });
     return stdout.trim();
   };
   const address = await start();

@@ -32,8 +32,11 @@ export const rebalances: KafkaCheck = {
               const before = (await log.committed('telemetry', 'store'))[partition]?.next ?? -1;
               // The plan stands at the first offset: a commit never leads the insert.
               if (before !== first) problems.push(`${partition}: ${first} to ${last} in hand, committed ${before}`);
-              await options.handle(batch);
-              inHand.set(partition, (inHand.get(partition) ?? 0) - 1);
+              try {
+                await options.handle(batch);
+              } finally {
+                inHand.set(partition, (inHand.get(partition) ?? 0) - 1);
+              }
             },
           }),
       });
