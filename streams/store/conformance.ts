@@ -202,5 +202,14 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
       await store.insert(samples(4, 100), 'before');
       expect(await count(store, 4)).toBe(100);
     });
+
+    test('a stop waits for what runs; afterwards nothing is taken', async () => {
+      const slow = rowsOf(store, 'SELECT sleepEachRow(0.3) AS slept FROM numbers(1)');
+      const stopped = store.stop();
+      expect(await slow).toEqual([{ slept: 0 }]);
+      await stopped;
+      await expect(rowsOf(store, 'SELECT 1')).rejects.toMatchObject({ code: 'store.unavailable', retryable: true });
+      await store.stop();
+    });
   });
 }

@@ -184,6 +184,17 @@ function fromServerError(error: unknown, signal: AbortSignal, what: string): App
 /** The port's statements over a client that `open` makes and `close` ends. */
 function createConnection(options: HttpStoreOptions, database: string) {
   let client: ClickHouseClient | undefined;
+  const inHand = new Set<Promise<unknown>>();
+  /** As {@link limited}, and waited for at the end. */
+  async function run<R>(...call: Parameters<typeof limited<R>>): Promise<R> {
+    const work = limited(...call);
+    inHand.add(work);
+    try {
+      return await work;
+    } finally {
+      inHand.delete(work);
+    }
+  }
   const running = () => {
     if (client) return client;
     throw new AppError('store.unavailable', 'the store is not started', { status: 503, retryable: true });
@@ -225,7 +236,7 @@ function createConnection(options: HttpStoreOptions, database: string) {
 
   async function query<P, R>(definition: Query<P, R>, params: P, limits?: QueryOptions): Promise<R[]> {
     const sql = boundRead(definition as Query<never, unknown>, params, limits);
-    const text = await limited(readSeconds(limits), definition.name, async (signal) => {
+    const text = await run(readSeconds(limits), definition.name, async (signal) => {
       try {
         return await sendAndRead(sql, signal, {});
       } catch (error) {
@@ -259,7 +270,7 @@ function createConnection(options: HttpStoreOptions, database: string) {
     const began = performance.now();
     const sql = `INSERT INTO ${identifier(block.table)} (${blockNames(block)}) FORMAT Native`;
     const body = encodeNativeBlock(block);
-    await limited(insertTimeoutSeconds + travelSeconds, what, async (signal) => {
+    await run(insertTimeoutSeconds + travelSeconds, what, async (signal) => {
       for (let attempt = 1; ; attempt++) {
         try {
           return await sendAndRead(sql, signal, insertSettings(token), body);
@@ -281,7 +292,7 @@ function createConnection(options: HttpStoreOptions, database: string) {
     },
     async execute(sql, params = {}, limits) {
       const bound = bindStatement(writeStatement(sql, limits), params);
-      await limited((limits?.timeoutSeconds ?? insertTimeoutSeconds) + travelSeconds, 'statement', (signal) =>
+      await run((limits?.timeoutSeconds ?? insertTimeoutSeconds) + travelSeconds, 'statement', (signal) =>
         sendAndRead(bound, signal, {}),
       );
     },
@@ -294,8 +305,10 @@ function createConnection(options: HttpStoreOptions, database: string) {
     },
     async close() {
       const open = client;
+      if (open === undefined) return;
+      await Promise.allSettled(inHand);
       client = undefined;
-      await open?.close();
+      await open.close();
     },
   };
 }

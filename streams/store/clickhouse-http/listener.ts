@@ -30,7 +30,7 @@ export interface ListenerOptions {
   readonly service: StatementService;
   readonly access: Access;
   readonly logger: Logger;
-  readonly frame: () => AnswerFrame;
+  readonly frame: () => Promise<AnswerFrame>;
   /** Loopback addresses only: a statement here may do anything. */
   readonly loopbackOnly: boolean;
   /** Told each answered request; for metrics. */
@@ -98,12 +98,12 @@ const ok = (response: ServerResponse) => {
 
 async function handle(options: ListenerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const startedAt = performance.now();
-  const frame = options.frame();
   let query: HttpQuery | null = null;
   const gone = new AbortController();
   response.on('close', () => {
     if (!response.writableFinished) gone.abort();
   });
+  const frame = await options.frame();
   const seconds = () => (performance.now() - startedAt) / 1000;
   const fail = (exception: Exception, error: unknown) => {
     const refused = error instanceof Refusal;

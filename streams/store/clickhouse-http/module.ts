@@ -22,57 +22,70 @@ const noEngine = () =>
     { status: 400, field: 'server.clickhouseHttpPort' },
   );
 
-function observe(services: Services) {
-  const registers = [services.metrics];
+/** The same for whichever of the two modules answers. */
+function observe({ metrics }: Services): (outcome: 'ok' | 'refused' | 'failed', duration: number) => void {
+  const names = ['pulse_clickhouse_http_requests_total', 'pulse_clickhouse_http_request_seconds'] as const;
+  for (const name of names) metrics.removeSingleMetric(name);
   const requests = new Counter({
-    name: 'pulse_clickhouse_http_requests_total',
+    name: names[0],
     help: 'Statements of the ClickHouse HTTP interface by outcome',
     labelNames: ['outcome'],
-    registers,
+    registers: [metrics],
   });
   const seconds = new Histogram({
-    name: 'pulse_clickhouse_http_request_seconds',
+    name: names[1],
     help: 'Time of a statement of the ClickHouse HTTP interface, its answer included',
     buckets: [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
-    registers,
+    registers: [metrics],
   });
-  return (outcome: 'ok' | 'refused' | 'failed', duration: number) => {
+  return (outcome, duration) => {
     requests.inc({ outcome });
     seconds.observe(duration);
   };
 }
 
 /** The engine's version and zone, asked once. */
-function engineFrame(sessions: EngineSessions): () => AnswerFrame {
+function engineFrame(sessions: EngineSessions): () => Promise<AnswerFrame> {
   let known: AnswerFrame | undefined;
-  const ask = async () => {
-    const session = sessions.open();
+  return async () => {
+    if (known !== undefined) return known;
     try {
-      const { bytes } = await session.run('SELECT version(), timezone()');
-      const [version = '', timeZone = 'UTC'] = Buffer.from(bytes).toString('utf8').trim().split('\t');
-      known = { version, timeZone };
-    } finally {
-      session.close();
+      const session = sessions.open();
+      try {
+        const { bytes } = await session.run('SELECT version(), timezone()');
+        const [version = '', timeZone = ''] = Buffer.from(bytes).toString('utf8').trim().split('\t');
+        known = { version, timeZone };
+      } finally {
+        session.close();
+      }
+      return known;
+    } catch {
+      // The store is not open: the request is refused for that, and says so itself.
+      return { version: 'unknown', timeZone: 'UTC' };
     }
-  };
-  return () => {
-    if (known === undefined) void ask().catch(() => {});
-    return known ?? { version: '26.7.2.1', timeZone: 'UTC' };
   };
 }
 
-function listen(services: Services, service: StatementService, sessions: EngineSessions, loopbackOnly: boolean): void {
-  services.listeners.push(
-    createClickhouseListener({
-      service,
-      access: services.access,
-      logger: services.logger,
-      frame: engineFrame(sessions),
-      loopbackOnly,
-      onAnswer: observe(services),
-    }),
-  );
+/** Puts the listener in the place of another module's, if there is one: a process that is the others' store serves them and nobody else. */
+function listen(services: Services, listener: GatewayListener): void {
+  const others = services.listeners.findIndex(({ address }) => address === listener.address);
+  services.listeners.splice(others === -1 ? services.listeners.length : others, 1, listener);
 }
+
+const listenerOf = (
+  services: Services,
+  sessions: EngineSessions,
+  service: StatementService,
+  loopbackOnly: boolean,
+): GatewayListener =>
+  createClickhouseListener({
+    service,
+    access: services.access,
+    logger: services.logger,
+    frame: engineFrame(sessions),
+    loopbackOnly,
+    onAnswer: observe(services),
+  });
 
 const idle = { start: async () => {}, ready: () => ({ ready: true }) as const, stop: async () => {} };
 
@@ -86,12 +99,8 @@ const clickhouseServerModule = defineModule({
   create(config, services) {
     const sessions = needEngine(services);
     sessions.demandSyncedInserts();
-    listen(
-      services,
-      createReadWriteService({ runner: createStatementRunner(sessions, config.running), sessions }),
-      sessions,
-      true,
-    );
+    const service = createReadWriteService({ runner: createStatementRunner(sessions, config.running), sessions });
+    listen(services, listenerOf(services, sessions, service, true));
     return idle;
   },
 });
@@ -123,11 +132,11 @@ const clickhouseReaderModule = defineModule({
     const { memoryMiB, resultMiB, ...others } = config;
     const limits = { ...others, memoryBytes: memoryMiB * 1_048_576, resultBytes: resultMiB * 1_048_576 };
     const sessions = services.engine;
-    if (sessions === null) services.listeners.push(refusingListener());
+    if (sessions === null) listen(services, refusingListener());
     else {
       const runner = createStatementRunner(sessions, limits.running);
       const service = createReadOnlyService({ runner, sessions, tenants: services.tenants, limits });
-      listen(services, service, sessions, false);
+      listen(services, listenerOf(services, sessions, service, false));
     }
     return idle;
   },

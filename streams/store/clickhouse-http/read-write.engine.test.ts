@@ -79,7 +79,7 @@ test('a GET changes nothing, a tenant’s key and a stranger may do nothing, loo
     service: { serve: () => Promise.reject(new Error('not asked')) },
     access: { authenticate: async () => null },
     logger: pino({ level: 'silent' }),
-    frame: () => ({ version: '', timeZone: '' }),
+    frame: async () => ({ version: '', timeZone: '' }),
     loopbackOnly: true,
   });
   await expect(listener.listen({ host: '0.0.0.0', port: 0, variable: 'PORT', tls: null })).rejects.toMatchObject({

@@ -52,7 +52,7 @@ const listener = createClickhouseListener({
   service,
   access,
   logger,
-  frame: () => ({ version: '26.7.2.1', timeZone: 'UTC' }),
+  frame: async () => ({ version: '26.7.2.1', timeZone: 'UTC' }),
   loopbackOnly: options.mode === 'read-write',
 });
 const url = await listener.listen({ host: '127.0.0.1', port: options.port ?? 0, variable: 'port', tls: null });
