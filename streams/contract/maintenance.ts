@@ -46,6 +46,9 @@ export const ReplayRun = z.object({
   /** Null until it is done. */
   report: z
     .object({
+      /** What was rebuilt: the asked hours and one on either side. */
+      from: z.string(),
+      to: z.string(),
       isIdentical: z.boolean(),
       days: z.array(TableDay),
       differences: z.array(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { batchesUpTo, goneBatches, parseRange, partitionsOf, stagesOf } from './plan.ts';
+import { batchesUpTo, goneBatches, parseRange, partitionsOf, stagesOf, widened } from './plan.ts';
 
 const batch = (partition: number, first: number, last: number, epoch = 'e') => ({
   epoch,
@@ -33,6 +33,11 @@ test('a range over the end of a month reaches into both months and each of its d
   const scope = { ...parseRange('2026-11-29T23:00:00Z', '2026-12-01T01:00:00Z'), tenant: null };
   expect(partitionsOf(scope, 'day')).toEqual(['20261129', '20261130', '20261201']);
   expect(partitionsOf(scope, 'month')).toEqual(['202611', '202612']);
+});
+
+test('what is rebuilt reaches an hour beyond either end', () => {
+  const scope = { fromHour: 7200, toHour: 10_800, tenant: 3 };
+  expect(widened(scope)).toEqual({ fromHour: 3600, toHour: 14_400, tenant: 3 });
 });
 
 test('a stage takes the batches below its cut-off once, in the order of the log', () => {

@@ -36,6 +36,13 @@ export function parseRange(from: string, to: string): { readonly fromHour: numbe
   return { fromHour, toHour };
 }
 
+/**
+ * The range with an hour on either side: the facts and minutes there follow from the first and last values of the range too (a hold, a counter's edge, the minutes between two probes).
+ */
+export function widened(scope: ReplayScope): ReplayScope {
+  return { ...scope, fromHour: Math.max(0, scope.fromHour - hourSeconds), toHour: scope.toHour + hourSeconds };
+}
+
 /** Partition ids of a table that a scope reaches into: `YYYYMMDD` or `YYYYMM`, in order. */
 export function partitionsOf(scope: ReplayScope, partition: 'day' | 'month' | 'none'): string[] {
   if (partition === 'none') return ['all'];

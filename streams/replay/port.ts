@@ -48,6 +48,8 @@ export interface Rebuilder {
   readonly tables: readonly ReplayTable[];
   /** Brings the tables of this database up to the positions, from its own `touched`. What is up to date is left alone. */
   rebuild(store: Store, positions: readonly Position[]): Promise<void>;
+  /** After the live tables of the scope were replaced: what later hours have taken from them is computed anew. */
+  afterSwap?(store: Store, scope: ReplayScope, positions: readonly Position[]): Promise<void>;
   /** Log positions at which figures of the scope were fixed for good, such as those of sealed periods. */
   cutOffs?(scope: ReplayScope): Promise<readonly (readonly Position[])[]>;
 }

@@ -17,7 +17,7 @@ import {
   type TableDay,
   type TableDifference,
 } from './comparison.ts';
-import { batchesUpTo, goneBatches, stagesOf } from './plan.ts';
+import { batchesUpTo, goneBatches, stagesOf, widened } from './plan.ts';
 import type { Maintenance, Position, ReplayScope, ReplayTable } from './port.ts';
 import { type SwapPlace, swapTable } from './swap.ts';
 import { contextOf, storedTables, withinHours } from './tables.ts';
@@ -39,6 +39,8 @@ export interface KnownAtResult {
 
 /** What a replay found and did. */
 export interface ReplayReport {
+  /** What was rebuilt: the asked range, and an hour on either side as far as the log holds it. */
+  readonly scope: ReplayScope;
   readonly days: readonly TableDay[];
   readonly differences: readonly TableDifference[];
   readonly knownAts: readonly KnownAtResult[];
@@ -97,7 +99,7 @@ function recalling(shadow: Store, live: Store): Store {
 export async function runReplay(deps: ReplayDeps, request: ReplayRequest): Promise<ReplayReport> {
   const began = performance.now();
   const { store, log, maintenance } = deps;
-  const { scope, shadowName } = request;
+  const { shadowName } = request;
   if (maintenance.consumerInto === null)
     throw new AppError(
       'replay.not_here',
@@ -124,7 +126,7 @@ export async function runReplay(deps: ReplayDeps, request: ReplayRequest): Promi
   const columns = await readColumns(store);
   const place: SwapPlace = { live: store, shadow, shadowName, columns };
   const start = await log.committed('telemetry', storeGroup);
-  await refuseGone(deps, scope, await batchesOf(store, scope));
+  const scope = await rebuildableScope(deps, request.scope);
   await shadow.dropDatabase();
   await shadow.start();
   try {
@@ -176,12 +178,13 @@ export async function runReplay(deps: ReplayDeps, request: ReplayRequest): Promi
       const positions = await settled(deps);
       await take(positions);
       for (const rebuilder of maintenance.rebuilders) await rebuilder.rebuild(store, positions);
-      report = await compareAll(place, request, { tables, positions, knownAts, progress, taken });
+      report = await compareAll(place, scope, { tables, positions, knownAts, progress, taken });
       await refuseMoving(deps, positions);
       if (request.into === 'live' && !report.isIdentical) {
         check();
         tell('swapping');
         report = { ...report, swapped: await swapAll(place, tables, scope, report) };
+        for (const rebuilder of maintenance.rebuilders) await rebuilder.afterSwap?.(store, scope, positions);
       }
     } finally {
       open();
@@ -201,6 +204,21 @@ async function batchesOf(store: Store, scope: ReplayScope): Promise<KnownBatch[]
   const sql = `SELECT DISTINCT token FROM touched WHERE ${withinHours({ time: 'bucket' }, scope)}`;
   const rows = await store.query(adHoc('replay-batches', sql, token), {}, readLimits);
   return rows.flatMap((row) => parseToken(row.token) ?? []);
+}
+
+/** The asked range with its edges; without them where the log no longer holds an edge. *Errors* `replay.log_gone` when it does not hold the range itself. */
+async function rebuildableScope(deps: ReplayDeps, asked: ReplayScope): Promise<ReplayScope> {
+  const { store, log } = deps;
+  await refuseGone(deps, asked, await batchesOf(store, asked));
+  const offsets = await log.offsets('telemetry');
+  const wide = widened(asked);
+  const isHeld = async (scope: ReplayScope) =>
+    goneBatches(await batchesOf(store, scope), log.epoch(), offsets).length === 0;
+  return {
+    ...asked,
+    fromHour: (await isHeld({ ...wide, toHour: asked.toHour })) ? wide.fromHour : asked.fromHour,
+    toHour: (await isHeld({ ...wide, fromHour: asked.fromHour })) ? wide.toHour : asked.toHour,
+  };
 }
 
 /** What the log no longer holds cannot be rebuilt: said before anything is done, with the first hour from which on it can. */
@@ -324,7 +342,7 @@ async function daysOf(
 
 async function compareAll(
   place: SwapPlace,
-  request: ReplayRequest,
+  scope: ReplayScope,
   found: {
     readonly tables: readonly ReplayTable[];
     readonly positions: readonly Position[];
@@ -333,7 +351,6 @@ async function compareAll(
     readonly taken: ReadonlySet<string>;
   },
 ): Promise<Omit<ReplayReport, 'heldSeconds' | 'seconds'>> {
-  const { scope } = request;
   const { live, shadowName } = place;
   const { tables, positions, knownAts } = found;
   const days = await daysOf(place, tables, scope, positions);
@@ -349,6 +366,7 @@ async function compareAll(
     differing.size === 0 && missingSeries === 0 && knownAts.every((one) => one.days.every(({ isEqual }) => isEqual));
   const { records } = found.progress;
   return {
+    scope,
     days,
     differences,
     knownAts,

@@ -65,8 +65,12 @@ function parseKnownAt(text: string, index: number): Position[] {
   });
 }
 
-const toReport = ({ positions, knownAts, ...report }: ReplayReport): ReplayRun['report'] => ({
+const isoHour = (seconds: number) => new Date(seconds * 1000).toISOString();
+
+const toReport = ({ scope, positions, knownAts, ...report }: ReplayReport): ReplayRun['report'] => ({
   ...report,
+  from: isoHour(scope.fromHour),
+  to: isoHour(scope.toHour),
   days: [...report.days],
   differences: [...report.differences],
   swapped: [...report.swapped],

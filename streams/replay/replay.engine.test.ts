@@ -91,12 +91,6 @@ describe('into a shadow', () => {
     expect(await databases()).toEqual([]);
   });
 
-  test('compares part of a day by its hours, and one tenant by itself', async () => {
-    const report = await replay({ scope: { ...range(1, 2), tenant: 2 } });
-    expect(report.isIdentical).toBe(true);
-    expect(report.days.find(({ table }) => table === 'samples')?.rebuilt).toBe(40);
-  });
-
   test('a cancelled one ends with its code and leaves nothing behind', async () => {
     const abort = new AbortController();
     const onProgress = () => abort.abort();
@@ -121,16 +115,13 @@ describe('into the live tables', () => {
     for (const sql of damage) {
       await fixture.store.execute(sql.startsWith('ALTER') ? `${sql} SETTINGS mutations_sync = 1` : sql);
     }
-    const looked = await replay();
-    expect(looked.isIdentical).toBe(false);
-    expect(looked.swapped).toEqual([]);
-    expect(differing(looked).toSorted()).toEqual(
+    const swapped = await replay({ into: 'live' });
+    expect(swapped.isIdentical).toBe(false);
+    expect(differing(swapped)).toEqual(
       expect.arrayContaining(['samples', 'series_hour', 'spans', 'touched', 'usage_conflicts', 'usage_events']),
     );
-    expect(looked.differences).toContainEqual({ table: 'usage_events', onlyLive: 1, onlyRebuilt: 0 });
-    expect(looked.missingSeries).toBe(1);
-
-    const swapped = await replay({ into: 'live' });
+    expect(swapped.differences).toContainEqual({ table: 'usage_events', onlyLive: 1, onlyRebuilt: 0 });
+    expect(swapped.missingSeries).toBe(1);
     expect(swapped.swapped).toEqual(
       expect.arrayContaining(['samples/20261121', 'usage_events/202611', 'touched', 'series']),
     );
@@ -144,7 +135,13 @@ describe('into the live tables', () => {
       const where = `tenant = ${tenant} AND toStartOfHour(Timestamp) = toDateTime('2026-11-21 10:00:00', 'UTC')`;
       await fixture.store.execute(`ALTER TABLE log_records DELETE WHERE ${where} SETTINGS mutations_sync = 1`);
     }
-    await replay({ into: 'live', scope: { tenant: 1 } });
+    const report = await replay({ into: 'live', scope: { ...range(1, 2), tenant: 1 } });
+    expect(report.swapped).toEqual(['log_records/20261121']);
+    expect(report.days.find(({ table }) => table === 'samples')).toMatchObject({
+      live: 120,
+      rebuilt: 120,
+      isEqual: true,
+    });
     const rows = () =>
       rowsOf(fixture.store, 'SELECT tenant, count() AS rows FROM log_records FINAL GROUP BY tenant ORDER BY tenant');
     expect(await rows()).toEqual([
@@ -179,7 +176,6 @@ describe('into the live tables', () => {
     expect(report.swapped).toContain('samples/20261121');
     const [row] = await rowsOf(fixture.store, 'SELECT count() AS rows FROM samples FINAL WHERE tenant = 1');
     expect(row).toEqual({ rows: '121' });
-    expect((await replay()).isIdentical).toBe(true);
   });
 });
 

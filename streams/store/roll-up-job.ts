@@ -103,6 +103,17 @@ async function rollChunk(store: Store, chunk: readonly DirtyHour[], version: num
   await store.execute(rollMark, pairs, limits);
 }
 
+/** Recomputes `usage_hour` of tenants behind an hour whose `series_hour` has changed: edges look back for 24 hours. *Units* `hour` seconds since the epoch. */
+export async function rollUsageAfter(
+  store: Pick<Store, 'execute'>,
+  tenants: readonly number[],
+  hour: number,
+  version: number,
+): Promise<void> {
+  if (tenants.length === 0) return;
+  await store.execute(rollUsageHour, { tenants, fromHour: hour, toHour: hour, version }, limits);
+}
+
 /**
  * Recomputes `series_hour`, `series_minute` and `usage_hour` of the hours that batches touched, from deduplicated samples.
  *
