@@ -193,9 +193,12 @@ test('a day whose partition is empty in the log’s view is emptied', async () =
 });
 
 test('what the log no longer holds is refused, naming the first hour that can be rebuilt', async () => {
-  const [{ next } = { next: 0 }] = (await fixture.log.committed('telemetry', 'store')).filter(({ next: n }) => n > 0);
-  const partitions = await fixture.log.offsets('telemetry');
-  for (const { partition } of partitions) await fixture.log.retain('telemetry', partition, next);
+  // Another segment, so that the first can go.
+  const later = (ms: number) => numberMetric('dotmac.tickets.open', [[firstHourMs + ms, 1]]);
+  await fixture.append(new BatchFeed().otlp('metrics', later(11), 1).otlp('metrics', later(12), 2));
+  await fixture.drain();
+  for (const { partition, next } of await fixture.log.committed('telemetry', 'store'))
+    await fixture.log.retain('telemetry', partition, next);
   const error = await replay().catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: 'replay.log_gone', status: 410, field: 'from' });
   expect(error).toMatchObject({
