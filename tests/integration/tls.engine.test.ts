@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type PeerCertificate } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
+import { pino } from 'pino';
 import { encodeOtlp } from 'streams/otlp';
+import { createHttpStore, noParams } from 'streams/store';
 import { afterAll, expect, test } from 'vitest';
+import { z } from 'zod';
 import { type TestCertificate, writeCertificate } from '../certificate.ts';
 import { exportByGrpc } from '../grpc-client.ts';
 import { type PulseProcess, startPulse, until } from '../pulse-process.ts';
@@ -133,6 +136,43 @@ test('with a certificate all four listeners speak TLS and nothing else, and take
     );
   }
   expect(await Promise.all(send(certificate.cert))).toEqual([200, 0]);
+});
+
+test('the store on a server is reached through TLS, with its own certificate authority and no other', async () => {
+  const folder = mkdtempSync(join(dir, 'store-'));
+  const certificate = await writeCertificate(folder);
+  const server = await startPulse({
+    environment: {
+      PULSE_TARGET: 'store',
+      PULSE_TLS_CERT: certificate.certFile,
+      PULSE_TLS_KEY: certificate.keyFile,
+      PULSE_CLICKHOUSE_HTTP_PORT: '0',
+    },
+  });
+  try {
+    const options = {
+      address: { url: server.clickhouseHttp ?? '', user: 'operator', password: server.token, database: 'default' },
+      logger: pino({ level: 'silent' }),
+      clock: { now: () => Date.now() },
+      startWaitSeconds: 0,
+    };
+    const store = createHttpStore({ ...options, certificateAuthority: Buffer.from(certificate.cert) });
+    await store.start();
+    const tenant = { name: 'tenant', type: 'UInt32', values: new Uint32Array([1, 2]) };
+    await store.insert({ table: 'rolled', rows: 2, columns: [tenant] }, 'token');
+    const count = {
+      name: 'count',
+      sql: 'SELECT count() AS n FROM rolled',
+      params: noParams,
+      row: z.object({ n: z.string() }),
+    };
+    expect(await store.query(count, {})).toEqual([{ n: '2' }]);
+    await store.stop();
+    await expect(createHttpStore(options).start()).rejects.toMatchObject({ code: expect.stringMatching(/^store\./) });
+  } finally {
+    await server.stop();
+    rmSync(server.dataDir, { recursive: true, force: true });
+  }
 });
 
 test.each([
