@@ -77,12 +77,18 @@ export class KafkaConsumer {
     });
   }
 
+  /** Partitions that this process has now. */
+  get owned(): readonly number[] {
+    return this.#owned;
+  }
+
   start(): void {
     this.#member.start();
   }
 
   async stop(): Promise<void> {
     await this.#member.stop();
+    this.#owned = [];
     await Promise.all([...this.#loops.values()].map(({ done }) => done));
   }
 

@@ -52,6 +52,8 @@ export interface KafkaLogStatus {
   /** Null while the brokers answer, else why they do not. */
   readonly away: string | null;
   readonly queueBytes: number;
+  /** Partitions that this process has now, by group. */
+  readonly owned: readonly { readonly topic: TopicName; readonly group: string; readonly partitions: number }[];
 }
 
 /** The Kafka adapter: the port and its own status. */
@@ -77,7 +79,10 @@ class BrokerLog implements KafkaLog {
   readonly isShared = true;
   readonly #options: KafkaLogOptions;
   readonly #prefix: string;
-  readonly #consumers = new Map<Consumer, { readonly topic: TopicName; readonly group: string }>();
+  readonly #consumers = new Map<
+    Consumer,
+    { readonly topic: TopicName; readonly group: string; readonly inner: KafkaConsumer }
+  >();
   readonly #claims = new Set<string>();
   #cluster: KafkaCluster;
   #topics: KafkaTopics;
@@ -205,7 +210,7 @@ class BrokerLog implements KafkaLog {
           },
           options,
         );
-        this.#consumers.set(consumer, { topic, group });
+        this.#consumers.set(consumer, { topic, group, inner: running });
         running.start();
       },
       stop: async () => {
@@ -310,7 +315,12 @@ class BrokerLog implements KafkaLog {
   }
 
   status(): KafkaLogStatus {
-    return { started: this.#running, away: this.#away, queueBytes: this.#producer.queueBytes };
+    const owned = [...this.#consumers.values()].map(({ topic, group, inner }) => ({
+      topic,
+      group,
+      partitions: inner.owned.length,
+    }));
+    return { started: this.#running, away: this.#away, queueBytes: this.#producer.queueBytes, owned };
   }
 
   async #current(topic: TopicName): Promise<KafkaTopic> {

@@ -93,6 +93,16 @@ export function createKafkaMetrics(registry: Registry, log: () => KafkaLog, spoo
     },
   });
   new Gauge({
+    name: 'pulse_log_assigned_partitions',
+    help: 'Partitions that this process consumes for a group.',
+    labelNames: ['topic', 'group'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { topic, group, partitions } of log().status().owned) this.set({ topic, group }, partitions);
+    },
+  });
+  new Gauge({
     name: 'pulse_log_spool_bytes',
     help: 'Bytes on disk that wait for brokers that are away.',
     registers,

@@ -6,6 +6,7 @@ import { decode } from './decode.ts';
 import { durableAck } from './durable-ack.ts';
 import { ingest } from './ingest.ts';
 import { kafka } from './kafka.ts';
+import { kafkaProcesses } from './kafka-processes.ts';
 import { noisyNeighbour } from './noisy-neighbour.ts';
 import { query } from './query.ts';
 import { reconcile } from './reconcile.ts';
@@ -25,6 +26,7 @@ const benchmarks: Readonly<Record<string, () => Promise<BenchResult[]>>> = {
   'ack-latency': ackLatency,
   reconcile,
   kafka,
+  'kafka-processes': kafkaProcesses,
 };
 
 const wanted = process.argv.slice(2);
