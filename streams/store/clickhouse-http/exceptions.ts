@@ -37,8 +37,8 @@ export const statusOf = (exception: Exception): number => statuses.get(exception
 /** What an error is answered with. *Shape* paths of this machine are left out; what is not the engine's is code 1002 without its text. */
 export function toException(error: unknown): Exception {
   if (error instanceof Refusal) return error.exception;
-  if (error instanceof AppError && error.code === 'store.unavailable') {
-    return { code: 210, name: 'NETWORK_ERROR', message: 'the store is not open' };
+  if (error instanceof AppError && error.status === 503) {
+    return { code: 210, name: 'NETWORK_ERROR', message: 'this cannot be served now: try again' };
   }
   const code = engineCode(error);
   const text = error instanceof Error ? error.message : '';
