@@ -273,6 +273,18 @@ export function logConformance(name: string, makeLog: () => Promise<LogUnderTest
         expect(await consumer.lag()).toBe(0);
       });
 
+      it('lets one group read two topics, each on its own', async () => {
+        const [telemetry, decisions] = [collector(), collector()];
+        await consume({ ...limits, ...telemetry.options, group: 'store' });
+        await consume({ ...limits, ...decisions.options, topic: 'decisions', group: 'store' });
+        await log.append('decisions', [message('isp-alpha', 'decided')]);
+        await log.append(topic, [message('isp-alpha', 'measured')]);
+        await telemetry.until(() => telemetry.batches.length === 1);
+        await decisions.until(() => decisions.batches.length === 1);
+        expect(telemetry.batches[0]?.records.map(text)).toEqual(['measured']);
+        expect(decisions.batches[0]?.records.map(text)).toEqual(['decided']);
+      });
+
       it('counts as lag what is appended and not committed, over all partitions', async () => {
         let release = () => {};
         const held = new Promise<void>((resolve) => (release = resolve));

@@ -203,7 +203,7 @@ class BrokerLog implements KafkaLog {
           {
             cluster: this.#cluster,
             topics: this.#topics,
-            group: this.#prefix + group,
+            group: this.#groupName(topic, group),
             sessionMs: this.#options.sessionMs ?? 10_000,
             rebalanceMs: this.#options.rebalanceMs ?? 60_000,
             backoff: this.#options.backoff ?? defaultBackoff,
@@ -269,11 +269,16 @@ class BrokerLog implements KafkaLog {
   async committed(topic: TopicName, group: string): Promise<readonly { partition: number; next: number }[]> {
     const current = await this.#current(topic);
     const ranges = await this.#asking('asking for offsets', () => rangesOf(this.#cluster, current.name));
-    const stands = await this.#positions(current, this.#prefix + checkGroup(group));
+    const stands = await this.#positions(current, this.#groupName(topic, checkGroup(group)));
     return ranges.map(({ partition, first }) => {
       const at = stands[partition] ?? { offset: null, metadata: '' };
       return { partition, next: current.base + parsePosition(current.epoch, first, at).committed };
     });
+  }
+
+  /** One group at the broker reads one topic: the members of a group are dealt the same partitions. */
+  #groupName(topic: TopicName, group: string): string {
+    return `${this.#prefix}${topic}.${group}`;
   }
 
   async #positions({ name, partitions }: KafkaTopic, group: string) {
