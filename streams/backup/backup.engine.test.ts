@@ -1,10 +1,15 @@
+import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { verifyAudit } from '../control/audit.ts';
+import { createControl } from '../control/kysely-control.ts';
 import { copyEmptyControl } from '../control/test-cluster.ts';
 import { insertTenant, startTestControl, type TestControl, testActor } from '../control/test-control.ts';
 import { createEmbeddedLog } from '../log/index.ts';
+import { createReplayService, toKnownAt } from '../replay/replay-service.ts';
+import { createRunStore } from '../replay/run-store.ts';
 import {
   firstHourMs,
   messagesOf,
@@ -17,11 +22,11 @@ import { createChdbStore } from '../store/chdb-store.ts';
 import type { Store } from '../store/port.ts';
 import { fixedClock, rowsOf, silentLogger } from '../store/store-fixture.ts';
 import { BatchFeed, numberMetric } from '../store/telemetry-fixture.ts';
+import { createBackupService } from './backup-service.ts';
 import { dumpControl } from './control-dump.ts';
 import { readBackup } from './manifest.ts';
 import { restoreBackup } from './restore-backup.ts';
 import { type TakenBackup, takeBackup } from './take-backup.ts';
-import { verifyBackup } from './verify-backup.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'pulse-backup-'));
 const dataDir = join(home, 'data');
@@ -30,6 +35,8 @@ let fixture: ReplayFixture;
 let control: TestControl;
 let taken: TakenBackup;
 let atBackup: Record<string, unknown>;
+const rowsAtBackup: string[] = [];
+let controlAtBackup: Awaited<ReturnType<typeof dumpControl>>;
 
 const totals = async (store: Store) => {
   const tables = ['samples', 'spans', 'log_records', 'usage_events', 'usage_conflicts', 'series_hour', 'touched'];
@@ -53,6 +60,26 @@ const restore = async (options: Partial<Parameters<typeof restoreBackup>[0]> = {
     ...options,
   });
   return { target, report };
+};
+
+const serviceDeps = () => ({
+  store: fixture.store,
+  log: fixture.log,
+  control: control.control,
+  gate: fixture.maintenance.gate,
+  clock: fixedClock(receivedAt),
+  dataDir,
+  product: 'test',
+  logger: silentLogger,
+  controlTemplate: template,
+});
+
+/** Types of the domain events of backups so far. */
+const events = async () => {
+  const rows = await control.control.read({ kind: 'global' }, (tx) =>
+    tx.selectFrom('outbox').select('type').orderBy('seq').execute(),
+  );
+  return rows.map(({ type }) => type);
 };
 
 const tenantNumbers = async (of: TestControl) =>
@@ -95,6 +122,7 @@ beforeAll(async () => {
   await fixture.append(threeHours());
   await fixture.drain();
   atBackup = await totals(fixture.store);
+  controlAtBackup = await dumpControl(control.control, (line) => rowsAtBackup.push(line));
   taken = await takeBackup(
     {
       store: fixture.store,
@@ -116,21 +144,92 @@ afterAll(async () => {
 });
 
 describe('a backup', () => {
-  test('says what it holds, leaves nothing else behind, and passes a trial restore in a process of its own', async () => {
+  test('says what it holds, and leaves nothing else behind', async () => {
     const { manifest } = await readBackup(taken.directory);
     expect(manifest.store.tables.find(({ name }) => name === 'samples')?.rows).toBeGreaterThan(200);
     expect(manifest.control.tables.find(({ name }) => name === 'tenants')?.rows).toBe(2);
     expect(manifest.knownAt).toEqual(await fixture.log.committed('telemetry', 'store'));
     expect(readdirSync(join(home, 'backups'))).toEqual(['first-one']);
     expect(existsSync(join(dataDir, 'store/engine/shadow/first_one'))).toBe(false);
-    const found = await verifyBackup({
-      backup: taken.directory,
-      scratch: join(home, 'scratch'),
-      controlTemplate: template,
+  });
+
+  test('counts as verified when a process of its own has restored it, and is told of; one at a time', async () => {
+    const service = createBackupService(serviceDeps());
+    const directory = join(home, 'scheduled');
+    const begun = await service.start(testActor, { directory, isScheduled: true });
+    expect(begun).toMatchObject({ state: 'running', verifiedAt: null });
+    await expect(service.start(testActor, { directory })).rejects.toMatchObject({ code: 'maintenance.running' });
+    await service.ended();
+    const done = await service.find(begun.id);
+    expect(done).toMatchObject({ state: 'done', error: null, verifiedAt: new Date(receivedAt).toISOString() });
+    expect(await service.lastVerified()).toEqual(done);
+    expect(done.knownAt).toBe(toKnownAt(await fixture.log.committed('telemetry', 'store')));
+    expect(await events()).toEqual(['backup.verified']);
+    expect(readdirSync(join(directory, 'trials'))).toEqual([]);
+    for (const old of ['pulse-20200101T000000Z-aaaaaa', 'pulse-20200102T000000Z-bbbbbb', 'mine'])
+      cpSync(taken.directory, join(directory, old), { recursive: true });
+    await service.prune(directory, 2);
+    expect(readdirSync(directory).toSorted()).toEqual(
+      ['mine', 'pulse-20200102T000000Z-bbbbbb', basename(done.directory), 'trials'].toSorted(),
+    );
+    await service.prune(directory, 1);
+    expect(readdirSync(directory)).toContain(basename(done.directory));
+  });
+
+  test('that cannot be restored has failed, loudly', async () => {
+    const service = createBackupService({ ...serviceDeps(), controlTemplate: join(home, 'nothing') });
+    const begun = await service.start(testActor, { directory: join(home, 'failing') });
+    await service.ended();
+    const failed = await service.find(begun.id);
+    expect(failed).toMatchObject({ state: 'failed', verifiedAt: null, error: { code: 'backup.not_verified' } });
+    expect((await service.lastVerified())?.id).not.toBe(begun.id);
+    expect(await events()).toEqual(['backup.verified', 'backup.failed']);
+  });
+
+  test.each([
+    ['relative', 'backups'],
+    ['inside of the data directory', join(dataDir, 'backups')],
+    ['a file', join(home, 'a-file')],
+  ])('is refused a directory that is %s', async (_, directory) => {
+    writeFileSync(join(home, 'a-file'), '');
+    const start = createBackupService(serviceDeps()).start(testActor, { directory });
+    await expect(start).rejects.toMatchObject({ code: 'backup.directory_invalid', field: 'directory' });
+  });
+
+  test('or a replay whose process is gone is marked as interrupted, and its rest removed', async () => {
+    const { store, log, maintenance } = fixture;
+    const replays = createReplayService({
+      ...{ control: control.control, store, log, maintenance, logger: silentLogger },
+      tenants: { byId: () => undefined },
+      clock: fixedClock(receivedAt),
     });
-    expect(found).toMatchObject({ tables: manifest.store.tables.length, auditRecords: 2, unbalancedHours: 0 });
-    expect(found.ledgerHours).toBe(24);
-    expect(readdirSync(join(home, 'scratch'))).toEqual([]);
+    const request = { from: '2026-11-21T09:00:00Z', to: '2026-11-21T10:00:00Z', into: 'shadow' as const, knownAt: [] };
+    await expect(replays.start(testActor, { ...request, to: 'x' })).rejects.toMatchObject({
+      code: 'replay.range_invalid',
+    });
+    const progress = { phase: 'taking', batches: 1, batchesDone: 0, records: 0 };
+    await createRunStore(control.control, 'replay').begin(testActor, {
+      id: 'replay-lost',
+      at: receivedAt - 1,
+      document: { request, progress, report: null, error: null },
+    });
+    const lost = store.inDatabase('replay_lost');
+    await lost.start();
+    await lost.stop();
+    await expect(replays.start(testActor, request)).rejects.toMatchObject({ code: 'maintenance.running' });
+    await replays.clean();
+    expect(await replays.find('replay-lost')).toMatchObject({
+      state: 'interrupted',
+      error: { code: 'replay.interrupted' },
+    });
+    expect(await rowsOf(store, "SELECT name FROM system.databases WHERE name = 'replay_lost'")).toEqual([]);
+    const { id } = await replays.start(testActor, request);
+    await replays.ended();
+    const done = await replays.find(id);
+    expect(done).toMatchObject({ state: 'done', report: { isIdentical: true, from: '2026-11-21T08:00:00.000Z' } });
+    expect((await replays.list(10)).map((run) => run.state)).toEqual(['done', 'interrupted']);
+    await expect(replays.cancel(id)).rejects.toMatchObject({ code: 'replay.not_running' });
+    await expect(replays.find('replay-none')).rejects.toMatchObject({ code: 'replay.unknown' });
   });
 
   test('is not written over one that is there', async () => {
@@ -200,7 +299,6 @@ describe('a restore', () => {
     expect(await refused({ log: join(home, 'other-log') })).toBe('backup.wrong_epoch');
     cpSync(taken.directory, join(home, 'newer'), { recursive: true });
     const outer = JSON.parse(readFileSync(join(home, 'newer/manifest.json'), 'utf8')) as { manifest: string };
-    const { createHash } = await import('node:crypto');
     const body = outer.manifest.replace('"format": 1', '"format": 99');
     const sha256 = createHash('sha256').update(body).digest('hex');
     writeFileSync(join(home, 'newer/manifest.json'), JSON.stringify({ sha256, manifest: body }));
@@ -238,22 +336,18 @@ describe('a restore', () => {
 
 /** The same dump to the byte, numbers that go on, a chain that holds. */
 async function expectSameControl(target: string): Promise<void> {
-  const before: string[] = [];
-  const wanted = await dumpControl(control.control, (line) => before.push(line));
-  const { createControl } = await import('../control/kysely-control.ts');
   const again = createControl({ connection: { kind: 'pglite', dir: join(target, 'control') }, logger: silentLogger });
   await again.start();
   try {
     const after: string[] = [];
-    expect(await dumpControl(again, (line) => after.push(line))).toEqual(wanted);
-    expect(after).toEqual(before);
+    expect(await dumpControl(again, (line) => after.push(line))).toEqual(controlAtBackup);
+    expect(after).toEqual(rowsAtBackup);
     await again.mutate(testActor, { kind: 'global' }, async (tx) => {
       await insertTenant(tx, 't-3');
       return { result: null, audit: { action: 'tenant.create', resource: 't-3', tenantId: 't-3' } };
     });
     const numbers = await tenantNumbers({ ...control, control: again });
     expect(numbers.map(({ number }) => number)).toEqual([1, 2, 3]);
-    const { verifyAudit } = await import('../control/audit.ts');
     expect(await verifyAudit(again)).toMatchObject({ ok: true, records: 3 });
     const change = again.mutate(testActor, { kind: 'global' }, async (tx) => {
       await tx.deleteFrom('rate_cards').execute();

@@ -40,6 +40,8 @@ export interface ReplayService {
   cancel(id: string): Promise<ReplayRun>;
   /** Ends what a process that is gone has left: its run is marked, its shadow removed. */
   clean(): Promise<void>;
+  /** Resolves when the replay that runs has ended. */
+  ended(): Promise<void>;
   /** Cancels what runs and waits for its end. */
   stop(): Promise<void>;
 }
@@ -180,6 +182,9 @@ export function createReplayService(deps: ReplayServiceDeps): ReplayService {
         await runs.end(system, { id, at: clock.now(), state: 'interrupted', document: { ...document, error } });
         logger.warn({ replay: id }, 'a replay was interrupted; its rebuilt tables are removed');
       }
+    },
+    async ended() {
+      await current?.ended;
     },
     async stop() {
       current?.abort.abort();
