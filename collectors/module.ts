@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, invariant } from 'streams/contract';
@@ -143,7 +142,7 @@ async function keepFleet(config: z.infer<typeof DemoConfig>, services: Services,
 async function connection(services: Services): Promise<{ apiUrl: string; otlpUrl: string; operatorToken: string }> {
   const { http, otlpHttp } = services.addresses;
   invariant(http !== null && otlpHttp !== null, 'the gateway listens before the collectors start');
-  const operatorToken = (await readFile(join(services.dataDir, 'operator.token'), 'utf8')).trim();
+  const operatorToken = services.operatorToken();
   return { apiUrl: http, otlpUrl: otlpHttp, operatorToken };
 }
 

@@ -36,14 +36,16 @@ function createAccess(config: z.infer<typeof AccessConfig>, services: Services):
   const limits = createLimitsDirectory(control, (tenant, error) =>
     logger.warn({ err: error, tenant }, 'the limits of a tenant are not understood; it keeps those it had'),
   );
+  let operator = '';
   let timer: NodeJS.Timeout | undefined;
   let started = false;
   return {
-    provides: { access, tenants, limits },
+    provides: { access, tenants, limits, operatorToken: () => operator },
     async start() {
       const given = config.operatorToken?.reveal();
       const { token, path, created } =
         given === undefined ? openOperatorToken(dataDir) : { token: given, path: '', created: false };
+      operator = token;
       access.setOperatorToken(token);
       if (created) logger.info({ path }, 'operator token created; the command line reads it from there');
       await Promise.all([tenants.refresh(), limits.refresh()]);

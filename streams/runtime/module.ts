@@ -33,6 +33,8 @@ export interface Services {
   /** Another receiver of OTLP; null when forwarding is off. */
   readonly forwardTarget: ForwardTarget | null;
   readonly access: Access;
+  /** For the clients that run inside of this process (agent, demo): they call the API like any other. */
+  readonly operatorToken: () => string;
   readonly tenants: TenantDirectory;
   readonly limits: LimitsDirectory;
   /** The API and page server. Register routes in `create`; it listens after every module has started. */
