@@ -194,6 +194,11 @@ class PartitionLoop {
       } catch (error) {
         if (isFenced(error)) return;
         this.#report(error, batch);
+        // Retention was faster than the group: it goes on with what is kept, and says what it has missed.
+        if (batch === null && error instanceof AppError && error.code === 'log.offset_gone') {
+          this.#state = null;
+          this.#buffer = null;
+        }
         if (batch !== null && !handled) batch = { ...batch, redelivered: true };
         // What is handled and cannot be committed within some tries comes again to whoever has the partition then.
         if (handled && this.#stopping.aborted && attempt >= commitTries) return;

@@ -54,12 +54,13 @@ export const givenUp: KafkaCheck = {
       );
       // Stopped as a process would be: no heartbeat, no commit.
       await slow.log.sever();
-      await pipeline.join();
+      const successor = await pipeline.join();
       await pipeline.settle();
       wake();
       await new Promise((resolve) => setTimeout(resolve, 700));
       problems.push(...(await pipeline.differences(allUpTo(round, baseMs))));
       await slow.stop();
+      await successor.stop();
     }
     await pipeline.stop();
     return { figure: `${rounds} rounds, ${problems.length} problems`, problems };

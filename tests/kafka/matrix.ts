@@ -6,6 +6,7 @@ import { brokerKilled } from './broker-killed.ts';
 import type { KafkaCheck, KafkaCheckSize } from './check.ts';
 import { crashPoints } from './crash-points.ts';
 import { givenUp } from './given-up.ts';
+import { stopPipelines } from './pipeline.ts';
 import { rebalances } from './rebalances.ts';
 import { topicRecreated } from './topic-recreated.ts';
 
@@ -22,7 +23,11 @@ export async function openMatrix() {
       runs += 1;
       const dir = join(home, `run-${runs}`);
       mkdirSync(dir);
-      return check.run({ dir, broker, prefix: `run-${runs}.`, size });
+      try {
+        return await check.run({ dir, broker, prefix: `run-${runs}.`, size });
+      } finally {
+        await stopPipelines();
+      }
     },
     async close() {
       await broker.stop();

@@ -74,6 +74,13 @@ export interface KafkaPipelineOptions {
   readonly spool?: boolean;
 }
 
+const opened = new Set<KafkaPipeline>();
+
+/** Ends what a check that broke has left open: there can be one engine a process. */
+export async function stopPipelines(): Promise<void> {
+  for (const pipeline of opened) await pipeline.stop();
+}
+
 export async function openKafkaPipeline(options: KafkaPipelineOptions): Promise<KafkaPipeline> {
   const { dir, brokers, prefix, partitions = 6 } = options;
   const store = createChdbStore({ dir: join(dir, 'store'), logger: silent, clock: systemClock, memoryBytes: 500e6 });
@@ -140,7 +147,7 @@ export async function openKafkaPipeline(options: KafkaPipelineOptions): Promise<
     const ends = await log.offsets('telemetry');
     return ends.reduce((sum, { partition, next }) => sum + next - (committed[partition]?.next ?? 0), 0);
   };
-  return {
+  const pipeline: KafkaPipeline = {
     store,
     log,
     async append(requests) {
@@ -175,11 +182,14 @@ export async function openKafkaPipeline(options: KafkaPipelineOptions): Promise<
       return [...differences, ...unbalanced];
     },
     async stop() {
+      opened.delete(pipeline);
       await Promise.all([...members].map((member) => member.stop()));
       await spooled.stop();
       await store.stop();
     },
   };
+  opened.add(pipeline);
+  return pipeline;
 }
 
 function watch(log: Log, onError: ((error: unknown) => void) | undefined): Log {
