@@ -119,9 +119,12 @@ interface Unit {
   readonly source: string;
   readonly day: number;
 }
-interface Kept extends Unit {
+/** A count that was taken of the tables in a state. */
+interface Counted extends Unit {
   readonly state: string;
   readonly version: string;
+}
+interface Kept extends Counted {
   readonly digest: string;
   readonly rows: number;
 }
@@ -205,56 +208,59 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
   }
 
   /** Counts one source over a run of days; what does not fit into the engine's memory is cut in half. */
-  async function keepCounts(
+  async function countDays(
     source: LedgerSource,
     run: { from: number; to: number },
     reading: Reading,
-  ): Promise<Kept[]> {
+  ): Promise<Counted[]> {
     try {
       return await countRun(source, run, reading);
     } catch (error) {
       if (!(error instanceof AppError) || error.context['engineCode'] !== memoryLimitCode || run.to - run.from < 2)
         throw error;
       const middle = run.from + Math.ceil((run.to - run.from) / 2);
-      const first = await keepCounts(source, { from: run.from, to: middle }, reading);
-      return [...first, ...(await keepCounts(source, { from: middle, to: run.to }, reading))];
+      const first = await countDays(source, { from: run.from, to: middle }, reading);
+      return [...first, ...(await countDays(source, { from: middle, to: run.to }, reading))];
     }
   }
 
-  /** Counts one source over a run of days and keeps it where the table stood still meanwhile. */
-  async function countRun(source: LedgerSource, run: { from: number; to: number }, reading: Reading): Promise<Kept[]> {
+  async function countRun(
+    source: LedgerSource,
+    run: { from: number; to: number },
+    reading: Reading,
+  ): Promise<Counted[]> {
     const version = nextVersion();
     const bounds = { fromHour: run.from * daySeconds, toHour: run.to * daySeconds };
     const positions = positionParams(reading.positions);
     const params = { ...source.params, ...positions, ...bounds, tenant: 0 };
     await store.execute(countStatement(source), { ...params, name: source.name, version }, limits);
-    const days = Array.from({ length: run.to - run.from }, (_, index) => run.from + index);
-    const versions = days.map((day) => ({ source: source.name, day, version: String(version) }));
-    const digests = new Map(
-      (await store.query(countsDigest, { versions: jsonOfVersions(versions) }, limits)).map((row) => [row.day, row]),
-    );
-    const after = statesOf([source], await readParts(), days).get(source.name);
-    const beyond = new Set(
+    const beyond =
       source.beyond === undefined
         ? []
-        : (await read('ledger-beyond', source.beyond, { ...positions, ...bounds }, z.object({ day: count }))).map(
-            ({ day }) => day,
-          ),
-    );
-    const kept = days.flatMap((day): Kept[] => {
+        : await read('ledger-beyond', source.beyond, { ...positions, ...bounds }, z.object({ day: count }));
+    const open = new Set(beyond.map(({ day }) => day));
+    const days = Array.from({ length: run.to - run.from }, (_, index) => run.from + index);
+    return days.flatMap((day): Counted[] => {
       const state = reading.states.get(source.name)?.get(day) ?? '';
-      if (state === '' || after?.get(day) !== state || beyond.has(day)) return [];
-      const digest = digests.get(day);
-      return [
-        {
-          source: source.name,
-          day,
-          state,
-          version: String(version),
-          digest: digest?.digest ?? '0',
-          rows: digest?.rows ?? 0,
-        },
-      ];
+      return state === '' || open.has(day) ? [] : [{ source: source.name, day, state, version: String(version) }];
+    });
+  }
+
+  /** Keeps what was counted where the tables stood still meanwhile. */
+  async function keepCounts(counted: readonly Counted[]): Promise<Kept[]> {
+    if (counted.length === 0) return [];
+    const digests = new Map(
+      (await store.query(countsDigest, { versions: jsonOfVersions(counted) }, limits)).map((row) => [
+        keyOf(row.source, row.day),
+        row,
+      ]),
+    );
+    const days = [...new Set(counted.map(({ day }) => day))].toSorted((a, b) => a - b);
+    const after = statesOf(sources, await readParts(), days);
+    const kept = counted.flatMap((one): Kept[] => {
+      if (after.get(one.source)?.get(one.day) !== one.state) return [];
+      const digest = digests.get(keyOf(one.source, one.day));
+      return [{ ...one, digest: digest?.digest ?? '0', rows: digest?.rows ?? 0 }];
     });
     await remember(kept);
     return kept;
@@ -387,17 +393,20 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
     const quiet = seen.days.filter((day) => (day + 1) * daySeconds + quietSeconds <= seen.now / 1000);
     const counts = new Map(seen.counts);
     const reading = { ...seen, counts, addedUp: new Map<number, Kept>(), open: [] as number[] };
-    let counted = 0;
+    const taken: Counted[] = [];
     for (const source of sources) {
       const stale = quiet.filter((day) => {
         const state = seen.states.get(source.name)?.get(day) ?? '';
         return state !== '' && !counts.has(keyOf(source.name, day));
       });
-      for (const run of runsOf(stale, source.daysMax)) {
-        for (const kept of await keepCounts(source, run, reading)) counts.set(keyOf(kept.source, kept.day), kept);
-        counted += run.to - run.from;
-      }
+      for (const run of runsOf(stale, source.daysMax)) taken.push(...(await countDays(source, run, reading)));
     }
+    const fresh = new Set<string>();
+    for (const kept of await keepCounts(taken)) {
+      counts.set(keyOf(kept.source, kept.day), kept);
+      fresh.add(keyOf(kept.source, kept.day));
+    }
+    let counted = taken.length;
     const sums = new Map(known.filter(({ source }) => source === daysSource).map((kept) => [kept.day, kept]));
     const standing: Kept[] = [];
     const due: { day: number; state: string }[] = [];
@@ -418,17 +427,18 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
     const sound = new Map(found.map((kept) => [kept.day, kept]));
     for (const { day, state } of standing) if (!sound.has(day)) due.push({ day, state });
     // Before counts are added up: rows of theirs that were lost or altered are counted again.
-    const used = due.flatMap(({ day }) => countsOf(counts, day));
+    const used = due
+      .flatMap(({ day }) => countsOf(counts, day))
+      .filter(({ source, day }) => !fresh.has(keyOf(source, day)));
     const whole = new Set((await intact(countsDigest, used)).map(({ source, day }) => keyOf(source, day)));
+    const again: Counted[] = [];
     for (const { source: name, day } of used) {
       if (whole.has(keyOf(name, day))) continue;
       counts.delete(keyOf(name, day));
       const source = sources.find((candidate) => candidate.name === name);
-      if (source === undefined) continue;
-      for (const kept of await keepCounts(source, { from: day, to: day + 1 }, reading)) {
-        counts.set(keyOf(kept.source, kept.day), kept);
-      }
+      if (source !== undefined) again.push(...(await countDays(source, { from: day, to: day + 1 }, reading)));
     }
+    for (const kept of await keepCounts(again)) counts.set(keyOf(kept.source, kept.day), kept);
     for (const { day, state } of due) {
       const kept = await keepDay(reading, day, state);
       counted += 1;
