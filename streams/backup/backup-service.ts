@@ -7,6 +7,7 @@ import type { Actor } from '../control/port.ts';
 import { toKnownAt } from '../replay/replay-service.ts';
 import { createRunStore, type RunEnd, type StoredRun } from '../replay/run-store.ts';
 import { fromDiskError } from './file-copy.ts';
+import { releaseLeftovers } from './store-parts.ts';
 import { type BackupDeps, takeBackup } from './take-backup.ts';
 import { verifyBackup } from './verify-backup.ts';
 
@@ -145,6 +146,7 @@ export function createBackupService(deps: BackupServiceDeps): BackupService {
       }
     },
     async clean() {
+      if (current === null) await releaseLeftovers(deps.dataDir);
       for (const { id, state, document } of await runs.list(20)) {
         if (state !== 'running' || current?.id === id) continue;
         await rm(`${document.directory}.unfinished`, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -172,6 +172,9 @@ describe('a backup', () => {
     expect(readdirSync(directory).toSorted()).toEqual(
       ['mine', 'pulse-20200102T000000Z-bbbbbb', basename(done.directory), 'trials'].toSorted(),
     );
+    mkdirSync(join(dataDir, 'store/engine/shadow/pulse_left_by_a_kill'));
+    await service.clean();
+    expect(readdirSync(join(dataDir, 'store/engine/shadow'))).not.toContain('pulse_left_by_a_kill');
     await service.prune(directory, 1);
     expect(readdirSync(directory)).toContain(basename(done.directory));
   });

@@ -101,6 +101,14 @@ async function copyFrozen(from: {
   return { store: { databasePath, tables }, files };
 }
 
+/** Removes links that a killed process has left: they would keep the space of parts that are merged away. */
+export async function releaseLeftovers(dataDir: string): Promise<void> {
+  const shadow = join(engineFolder(dataDir), 'shadow');
+  for (const name of await readdir(shadow).catch(() => [] as string[])) {
+    if (name.startsWith('pulse_')) await rm(join(shadow, name), { recursive: true, force: true });
+  }
+}
+
 /** Puts the links in place that make the copied folders a database of the engine. */
 export async function linkDatabase(dataDir: string, manifest: Manifest): Promise<void> {
   const engine = engineFolder(dataDir);
