@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { AppError } from '../contract/index.ts';
 import type { Control } from '../control/port.ts';
 import type { Log } from '../log/port.ts';
-import { settled } from '../replay/replay-run.ts';
+import { settled } from '../replay/standstill.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { WorkGate } from '../runtime/work-gate.ts';
 import type { Store } from '../store/port.ts';

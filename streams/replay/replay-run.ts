@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { AppError } from '../contract/index.ts';
@@ -19,6 +18,7 @@ import {
 } from './comparison.ts';
 import { batchesUpTo, goneBatches, stagesOf, widened } from './plan.ts';
 import type { Maintenance, Position, ReplayScope, ReplayTable } from './port.ts';
+import { refuseMoving, settled } from './standstill.ts';
 import { type SwapPlace, swapTable } from './swap.ts';
 import { contextOf, storedTables, withinHours } from './tables.ts';
 
@@ -80,7 +80,6 @@ export interface ReplayDeps {
 
 const readLimits = { timeoutSeconds: 300, maxMemoryBytes: 400 * 1024 * 1024 };
 const gateTimeoutMs = 120_000;
-const settleMs = 20_000;
 const token = z.object({ token: z.string() });
 const newest = z.object({ partition: z.number(), next: z.coerce.number() });
 
@@ -295,38 +294,6 @@ async function copyContext(place: SwapPlace, tables: readonly ReplayTable[], sco
       readLimits,
     );
   }
-}
-
-/** Waits until the consumer's commit covers everything that it has handed over: with the gate closed, all of it is in the tables then. */
-export async function settled(deps: Pick<ReplayDeps, 'store' | 'log'>): Promise<readonly Position[]> {
-  const { store, log } = deps;
-  const prefix = `${log.epoch()}-telemetry-`;
-  const sql = `SELECT \`partition\` AS partition, max(seq) + 1 AS next FROM touched WHERE startsWith(token, '${prefix}') GROUP BY partition`;
-  const handed = await store.query(adHoc('handed-over', sql, newest), {}, readLimits);
-  const deadline = performance.now() + settleMs;
-  for (;;) {
-    const committed = await log.committed('telemetry', storeGroup);
-    const next = new Map(committed.map((position) => [position.partition, position.next]));
-    if (handed.every((position) => position.next <= (next.get(position.partition) ?? 0))) return committed;
-    if (performance.now() > deadline)
-      throw new AppError('maintenance.busy', 'a batch is in hand that does not come to its end', {
-        status: 503,
-        retryable: true,
-      });
-    await sleep(20);
-  }
-}
-
-/** The gate holds this process only. */
-async function refuseMoving(deps: ReplayDeps, positions: readonly Position[]): Promise<void> {
-  const now = await deps.log.committed('telemetry', storeGroup);
-  const before = new Map(positions.map(({ partition, next }) => [partition, next]));
-  if (now.every(({ partition, next }) => next === (before.get(partition) ?? next))) return;
-  throw new AppError(
-    'replay.moving',
-    'another process takes the log into the tables at the same time: a replay compares and swaps while the only consumer stands still',
-    { status: 409, retryable: true },
-  );
 }
 
 async function daysOf(
