@@ -1,5 +1,12 @@
 import type { BillingPeriod, Handover, HandoverTotal, TenantRecord } from 'streams/contract';
-import { handsTo, type KeptLedger, type LedgerHourRow, type LedgerPage, type LedgerTotal } from 'streams/store';
+import {
+  handsTo,
+  type KeptLedger,
+  type LedgerEffort,
+  type LedgerHourRow,
+  type LedgerPage,
+  type LedgerTotal,
+} from 'streams/store';
 
 const hourSeconds = 3600;
 
@@ -51,12 +58,12 @@ export interface ReconciliationAnswer {
 /** The ledger in words of the API: tenants by id, hours as instants. Rows of tenants that nobody knows are left out. */
 export function createReconciliation(ledger: Pick<KeptLedger, 'read'>) {
   return {
-    async read(range: ReconciliationRange, page: LedgerPage): Promise<ReconciliationAnswer> {
+    async read(range: ReconciliationRange, page: LedgerPage, effort?: LedgerEffort): Promise<ReconciliationAnswer> {
       const { tenants, isAll, fromHour, toHour } = range;
       if (tenants.length === 0) return { totals: [], handovers: [], more: false };
       const ids = new Map(tenants.map(({ number, id }) => [number, id]));
       const numbers = isAll ? {} : { tenants: [...ids.keys()] };
-      const { totals, rows, more } = await ledger.read({ fromHour, toHour, ...numbers }, page);
+      const { totals, rows, more } = await ledger.read({ fromHour, toHour, ...numbers }, page, effort);
       return {
         totals: totals.flatMap((row: LedgerTotal): HandoverTotal[] => {
           const tenant = ids.get(row.tenant);

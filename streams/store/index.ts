@@ -7,6 +7,7 @@ export {
   createKeptLedger,
   type KeptLedger,
   type KeptLedgerOptions,
+  type LedgerEffort,
   type LedgerHourRow,
   type LedgerHours,
   type LedgerPage,

@@ -26,7 +26,7 @@ import {
   standingCounts,
   totalsStatement,
 } from './ledger-statements.ts';
-import type { Store } from './port.ts';
+import type { QueryOptions, Store } from './port.ts';
 
 const limits = { timeoutSeconds: 120, maxMemoryBytes: 320 * 1024 * 1024 };
 /** A day is kept from this long after its end on: until then what is due late would keep it pending. */
@@ -87,6 +87,11 @@ export interface LedgerPage {
   readonly limit: number;
 }
 
+/** `isBackground`: nobody waits for it, so one thread of low priority. */
+export interface LedgerEffort {
+  readonly isBackground: boolean;
+}
+
 export interface LedgerReading {
   readonly totals: readonly LedgerTotal[];
   readonly rows: readonly LedgerHourRow[];
@@ -102,9 +107,9 @@ export interface LedgerReading {
  */
 export interface KeptLedger {
   /** Everything added up, and a page of hand-overs by day, tenant, item, hour and hop. */
-  read(range: LedgerHours, page: LedgerPage): Promise<LedgerReading>;
+  read(range: LedgerHours, page: LedgerPage, effort?: LedgerEffort): Promise<LedgerReading>;
   /** Counts what changed and keeps it, and forgets counts that nothing refers to any more. */
-  keep(range: LedgerHours): Promise<{ counted: number }>;
+  keep(range: LedgerHours, effort?: LedgerEffort): Promise<{ counted: number }>;
 }
 
 export interface KeptLedgerOptions {
@@ -145,6 +150,8 @@ interface Reading {
   readonly addedUp: ReadonlyMap<number, Kept>;
   /** Days to judge hour by hour: not over for long, or with something pending. */
   readonly open: readonly number[];
+  /** Bounds of the statements that count. */
+  readonly effort: QueryOptions;
 }
 
 /** What the tables are asked for: one tenant or, with 0, all. */
@@ -185,8 +192,14 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
   /** The kept days that were found intact, and the parts that they were read from: equal parts hold equal rows. */
   let verified = '';
 
-  const read = <R extends z.ZodType>(name: string, sql: string, params: Record<string, unknown>, row: R) =>
-    store.query({ name, sql, params: z.record(z.string(), z.unknown()), row }, params, limits) as Promise<
+  const read = <R extends z.ZodType>(
+    name: string,
+    sql: string,
+    params: Record<string, unknown>,
+    row: R,
+    effort: QueryOptions = limits,
+  ) =>
+    store.query({ name, sql, params: z.record(z.string(), z.unknown()), row }, params, effort) as Promise<
       z.output<R>[]
     >;
 
@@ -233,7 +246,7 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
     const bounds = { fromHour: run.from * daySeconds, toHour: run.to * daySeconds };
     const positions = positionParams(reading.positions);
     const params = { ...source.params, ...positions, ...bounds, tenant: 0 };
-    await store.execute(countStatement(source), { ...params, name: source.name, version }, limits);
+    await store.execute(countStatement(source), { ...params, name: source.name, version }, reading.effort);
     const beyond =
       source.beyond === undefined
         ? []
@@ -340,7 +353,7 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
     await store.execute(
       dayStatement(sides.sql),
       { ...sides.params, ...judgeParams(reading, range), day, version },
-      limits,
+      reading.effort,
     );
     const versions = jsonOfVersions([{ source: daysSource, day, version: String(version) }]);
     const [digest] = await store.query(daysDigest, { versions }, limits);
@@ -369,7 +382,7 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
   /** States and what stands for them, before anything is counted. */
   async function look(
     range: LedgerHours,
-  ): Promise<Omit<Reading, 'open' | 'addedUp'> & { known: readonly Kept[]; daysParts: string }> {
+  ): Promise<Omit<Reading, 'open' | 'addedUp' | 'effort'> & { known: readonly Kept[]; daysParts: string }> {
     const now = options.now();
     const positions = await options.positions();
     const parts = await readParts();
@@ -388,11 +401,11 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
   }
 
   /** Brings the counts and the sums of days that are over up to what the tables hold. */
-  async function settle(range: LedgerHours): Promise<{ reading: Reading; counted: number }> {
+  async function settle(range: LedgerHours, effort: QueryOptions): Promise<{ reading: Reading; counted: number }> {
     const { known, daysParts, ...seen } = await look(range);
     const quiet = seen.days.filter((day) => (day + 1) * daySeconds + quietSeconds <= seen.now / 1000);
     const counts = new Map(seen.counts);
-    const reading = { ...seen, counts, addedUp: new Map<number, Kept>(), open: [] as number[] };
+    const reading = { ...seen, counts, addedUp: new Map<number, Kept>(), open: [] as number[], effort };
     const taken: Counted[] = [];
     for (const source of sources) {
       const stale = quiet.filter((day) => {
@@ -449,8 +462,8 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
   }
 
   /** One at a time in a process: a second caller finds what the first has kept. */
-  function settled(range: LedgerHours) {
-    const next = keeping.then(() => settle(range));
+  function settled(range: LedgerHours, effort: LedgerEffort | undefined) {
+    const next = keeping.then(() => settle(range, { ...limits, isBackground: effort?.isBackground ?? false }));
     keeping = next.catch(() => undefined);
     return next;
   }
@@ -486,6 +499,7 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
       totalsStatement(judged.length === 0 ? null : sides.sql),
       { ...sides.params, ...judgeParams(reading, range), whole: jsonOfVersions(whole) },
       totalRow,
+      reading.effort,
     );
     const flying = rows.some(({ named }) => named.length > 0) ? await flyingHours(reading, range) : new Set<string>();
     return rows.map(({ signal, named, hours, balanced, pending, mismatched, ...row }) => {
@@ -506,6 +520,7 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
       dayCountsStatement(judged.length === 0 ? null : sides.sql),
       { ...sides.params, ...judgeParams(reading, range), whole: jsonOfVersions(whole) },
       dayCountRow,
+      reading.effort,
     );
   }
 
@@ -589,8 +604,8 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
   }
 
   return {
-    async read(range, page) {
-      const { reading } = await settled(range);
+    async read(range, page, effort) {
+      const { reading } = await settled(range, effort);
       const totals = await totalsOf(reading, range);
       // Nothing of that state: no need to look where it is.
       const has = totals.some(
@@ -602,8 +617,8 @@ export function createKeptLedger(options: KeptLedgerOptions): KeptLedger {
         page.limit > 0 && has ? await hoursOf(reading, range, page) : { rows: [], more: has && page.limit === 0 };
       return { totals, ...listed };
     },
-    async keep(range) {
-      const { counted } = await settled(range);
+    async keep(range, effort) {
+      const { counted } = await settled(range, effort);
       if (counted > 0) await forget();
       return { counted };
     },
