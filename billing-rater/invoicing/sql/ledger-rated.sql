@@ -11,7 +11,7 @@ FROM (
     SELECT tenant, meter, bucket, newest.1 AS value, newest.2 AS seconds, newest.3 AS events, newest.4 AS partition, newest.5 AS version
     FROM (
       SELECT b.tenant AS tenant, b.meter AS meter, b.bucket AS bucket, argMax((b.value, b.seconds, b.events, b.partition, b.version), b.version) AS newest FROM billing_facts AS b FINAL
-      WHERE b.bucket >= toDateTime({fromHour:UInt32}, 'UTC') AND b.bucket < toDateTime({toHour:UInt32}, 'UTC') AND ({tenant:UInt32} = 0 OR b.tenant = {tenant:UInt32})
+      PREWHERE b.bucket >= toDateTime({fromHour:UInt32}, 'UTC') AND b.bucket < toDateTime({toHour:UInt32}, 'UTC') AND ({tenant:UInt32} = 0 OR b.tenant = {tenant:UInt32})
       GROUP BY b.tenant, b.meter, b.bucket, b.subject
     )
   ) AS f INNER JOIN known ON known.meter = f.meter

@@ -1,4 +1,5 @@
 -- Purpose: what batches handed over, for the ledger. Row grain: tenant, signal, hour and hand-over. FINAL: a batch's row counts once. Sums are exact decimals of usage events.
+-- PREWHERE: the conditions are about the key alone, so that they may be decided before copies are merged; otherwise every column of the whole month is read.
 SELECT tenant, signal, signal AS item, side.1 AS hop, hour, side.2 AS handed, side.3 AS taken, side.4 AS duplicates, side.5 AS handed_sum, side.6 AS taken_sum, side.7 AS duplicate_sum,
   reach, partition, toUInt8(signal = 'events') AS rule
 FROM (
@@ -9,6 +10,6 @@ FROM (
       ('rolled_up', toUInt64(0), toUInt64(0), toUInt64(0), toDecimal128(0, 12), toDecimal128(0, 12), toDecimal128(0, 12))
     ]) AS sides
   FROM touched AS t FINAL
-  WHERE bucket >= toDateTime({fromHour:UInt32}, 'UTC') AND bucket < toDateTime({toHour:UInt32}, 'UTC') AND ({tenant:UInt32} = 0 OR tenant = {tenant:UInt32})
+  PREWHERE bucket >= toDateTime({fromHour:UInt32}, 'UTC') AND bucket < toDateTime({toHour:UInt32}, 'UTC') AND ({tenant:UInt32} = 0 OR tenant = {tenant:UInt32})
   GROUP BY tenant, signal, bucket
 ) ARRAY JOIN sides AS side

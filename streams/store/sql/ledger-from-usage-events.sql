@@ -9,7 +9,7 @@ FROM (
   FROM (
     SELECT tenant, type, toStartOfHour(time) AS hour, count() AS n, sum(value) AS total
     FROM usage_events FINAL
-    WHERE time >= toDateTime64({fromHour:UInt32}, 3, 'UTC') AND time < toDateTime64({toHour:UInt32}, 3, 'UTC') AND ({tenant:UInt32} = 0 OR tenant = {tenant:UInt32})
+    PREWHERE time >= toDateTime64({fromHour:UInt32}, 3, 'UTC') AND time < toDateTime64({toHour:UInt32}, 3, 'UTC') AND ({tenant:UInt32} = 0 OR tenant = {tenant:UInt32})
     GROUP BY tenant, type, hour
   ) AS counted LEFT JOIN chosen ON chosen.type = counted.type
 ) ARRAY JOIN sides AS side
