@@ -60,7 +60,8 @@ export class KafkaConsumer {
   readonly #loops = new Map<number, Loop>();
   #fetcher: KafkaFetcher | null = null;
   #owned: readonly number[] = [];
-  #topicId = '';
+  /** Of whom `#owned` is: with another membership or topic it says nothing. */
+  #ownedBy = '';
 
   constructor(parts: KafkaConsumerParts, options: ConsumerOptions) {
     this.#parts = parts;
@@ -94,12 +95,14 @@ export class KafkaConsumer {
 
   async #assigned(membership: Membership, partitions: readonly number[]): Promise<void> {
     const topic = await this.#parts.topics.current(this.#options.topic, true);
-    const owned = topic.id === this.#topicId ? this.#owned : [];
+    // A member that was given up gets another id, whenever that was.
+    const ownedBy = `${topic.id}/${membership.memberId}`;
+    const owned = ownedBy === this.#ownedBy ? this.#owned : [];
     const gained = partitions.filter((partition) => !owned.includes(partition));
     // Others may have had them meanwhile.
     if (gained.length > 0) this.#options.onAssigned?.(gained);
     this.#owned = partitions;
-    this.#topicId = topic.id;
+    this.#ownedBy = ownedBy;
     const fetcher = new KafkaFetcher(this.#parts.cluster, {
       topic,
       group: membership.group,
@@ -128,8 +131,9 @@ export class KafkaConsumer {
     if (!lost) await Promise.race([done, pause(this.#parts.rebalanceMs * 0.8, patience.signal)]);
     patience.abort();
     await fetcher;
+    const owned = this.#owned;
     if (lost) this.#owned = [];
-    this.#options.onRevoked?.([...this.#loops.keys()]);
+    this.#options.onRevoked?.(owned);
   }
 
   #report(error: unknown, batch: LogBatch | null): void {

@@ -70,10 +70,6 @@ export class PartitionBuffer implements RecordSource {
     this.#notify();
   }
 
-  skipTo(offset: number): void {
-    this.#next = Math.max(this.#next, offset);
-  }
-
   async waitFor(offset: number, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.#failure !== null) throw this.#failure;

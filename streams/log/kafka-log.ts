@@ -115,10 +115,11 @@ class BrokerLog implements KafkaLog {
     };
     const producer = new KafkaProducer(cluster, {
       queueBytes: queueBytes ?? 64 * 1024 * 1024,
-      onSent: (records, bytes, seconds) => {
-        observer?.appended('telemetry', records, bytes);
-        observer?.synced(seconds);
+      onSent: (name, records, bytes) => {
+        const topic = topicNames.find((one) => this.#prefix + one === name);
+        if (topic !== undefined) observer?.appended(topic, records, bytes);
       },
+      onAnswer: (seconds) => observer?.synced(seconds),
     });
     return [cluster, new KafkaTopics(cluster, layout, clock), producer];
   }

@@ -4,6 +4,9 @@ import { fromKafka, hasCode, isOtherTopic } from './kafka-errors.ts';
 import type { PreparedRecord } from './kafka-record.ts';
 import { unavailable } from './log-errors.ts';
 
+const bytesOf = (items: readonly { readonly record: PreparedRecord }[]) =>
+  items.reduce((sum, { record }) => sum + record.bytes, 0);
+
 /** Records of one partition that travel in one batch: the broker takes a batch of 4 MiB and one record always. */
 const batchBytesMax = 3 * 1024 * 1024;
 const requestBytesMax = 16 * 1024 * 1024;
@@ -18,7 +21,10 @@ interface Waiting {
 
 export interface KafkaProducerOptions {
   readonly queueBytes: number;
-  readonly onSent?: (records: number, bytes: number, seconds: number) => void;
+  /** Of a topic of the brokers. */
+  readonly onSent?: (topic: string, records: number, bytes: number) => void;
+  /** A request was acknowledged. */
+  readonly onAnswer?: (seconds: number) => void;
 }
 
 /**
@@ -57,7 +63,7 @@ export class KafkaProducer {
     records: readonly { readonly partition: number; readonly record: PreparedRecord }[],
   ): Promise<number[]> {
     if (this.#closed) throw unavailable('it is not running');
-    const bytes = records.reduce((sum, { record }) => sum + record.bytes, 0);
+    const bytes = bytesOf(records);
     this.#queueBytes += bytes;
     const answers = records.map(
       ({ partition, record }) =>
@@ -120,7 +126,7 @@ export class KafkaProducer {
 
   async #sendGroup(group: readonly Waiting[]): Promise<void> {
     const began = performance.now();
-    const bytes = group.reduce((sum, { record }) => sum + record.bytes, 0);
+    const bytes = bytesOf(group);
     const plain = group.reduce((sum, { record }) => sum + record.plainBytes, 0);
     try {
       this.#client ??= this.#create();
@@ -136,7 +142,9 @@ export class KafkaProducer {
         else done(offset);
         next.set(place, (offset ?? 0) + 1);
       }
-      this.#options.onSent?.(group.length, bytes, (performance.now() - began) / 1000);
+      this.#options.onAnswer?.((performance.now() - began) / 1000);
+      for (const [topic, sent] of Map.groupBy(group, (item) => item.topic))
+        this.#options.onSent?.(topic, sent.length, bytesOf(sent));
     } catch (error) {
       // What it knows of leaders and of its own sequence may be of another time.
       const client = this.#client;

@@ -63,11 +63,13 @@ export function createKafkaMetrics(registry: Registry, log: () => KafkaLog, spoo
   const records = new Counter({
     name: 'pulse_log_appended_records_total',
     help: 'Records that all replicas in sync have acknowledged.',
+    labelNames: ['topic'],
     registers,
   });
   const bytes = new Counter({
     name: 'pulse_log_appended_bytes_total',
     help: 'Bytes of records that all replicas in sync have acknowledged.',
+    labelNames: ['topic'],
     registers,
   });
   const sync = new Histogram({
@@ -126,9 +128,9 @@ export function createKafkaMetrics(registry: Registry, log: () => KafkaLog, spoo
     },
   });
   return {
-    appended: (_topic, count, size) => {
-      records.inc(count);
-      bytes.inc(size);
+    appended: (topic, count, size) => {
+      records.inc({ topic }, count);
+      bytes.inc({ topic }, size);
     },
     synced: (seconds) => sync.observe(seconds),
     trimmed: () => undefined,

@@ -34,7 +34,7 @@ export interface SpooledLog extends Log {
 }
 
 const topicNames = Object.keys(topics) as TopicName[];
-const segmentBytes = 16 * 1024 * 1024;
+const segmentBytesMax = 16 * 1024 * 1024;
 const drainGroup = 'drain';
 const backoff = (attempt: number) => Math.min(1000, 50 * 2 ** Math.min(attempt, 10));
 
@@ -75,7 +75,10 @@ class BrokerLogWithSpool implements SpooledLog {
     // What an earlier run of this process has left goes first.
     if (await stat(join(this.#options.dir, 'epoch.json')).catch(() => null)) await this.#open();
     const everyMs = this.#options.probeMs ?? 1000;
-    this.#probe = setInterval(() => void this.#tend(), everyMs);
+    const failed = (error: unknown) => {
+      if (this.#spool !== null) this.#options.logger.warn({ err: error }, 'log: the spool could not be looked after');
+    };
+    this.#probe = setInterval(() => void this.#tend().catch(failed), everyMs);
     this.#probe.unref();
   }
 
@@ -129,6 +132,8 @@ class BrokerLogWithSpool implements SpooledLog {
 
   async #openSpool(): Promise<EmbeddedLog> {
     const { dir, clock, logger } = this.#options;
+    // The newest segment of each partition stays when it is drained: of the bound that may be a small part only.
+    const segmentBytes = Math.min(segmentBytesMax, Math.ceil(this.#options.bytesMax / 32));
     const spool = createEmbeddedLog({ dir, clock, logger, segmentBytes, backoff });
     await spool.start();
     this.#drains = topicNames.map((topic) =>
@@ -143,8 +148,10 @@ class BrokerLogWithSpool implements SpooledLog {
           if (away !== null) throw unavailable(away);
           await this.#remote.append(topic, records);
         },
-        // The brokers are away: the probe says so, and the batch comes again.
-        onError: () => undefined,
+        // While the brokers are away the probe says so; the batch comes again in any case.
+        onError: (error) => {
+          if (this.#remote.status().away === null) logger.warn({ err: error, topic }, 'log: the spool is not drained');
+        },
       }),
     );
     for (const drain of this.#drains) await drain.start();
@@ -159,10 +166,11 @@ class BrokerLogWithSpool implements SpooledLog {
   /** Asks brokers that are away, and goes back to them when the spool is empty. */
   async #tend(): Promise<void> {
     if (this.#remote.status().away !== null) await this.#remote.probe().catch(() => undefined);
-    if (this.#spool === null) return;
+    const spool = this.#spool;
+    if (spool === null) return;
     for (const topic of topicNames)
-      for (const { partition, next } of await this.#spool.committed(topic, drainGroup))
-        await this.#spool.retain(topic, partition, next);
+      for (const { partition, next } of await spool.committed(topic, drainGroup))
+        await spool.retain(topic, partition, next);
     await this.#measure(true);
     if (!this.#spooling || this.#pending > 0 || this.#waiting() > 0 || this.#remote.status().away !== null) return;
     this.#spooling = false;
