@@ -32,7 +32,7 @@ export interface BackupService {
   list(limit: number): Promise<BackupRun[]>;
   /** The newest one that a trial restore found whole; null when there is none. */
   lastVerified(): Promise<BackupRun | null>;
-  /** Removes scheduled backups beyond the `keep` newest, and never the last verified one. */
+  /** Removes scheduled backups beyond the `keep` newest, and failed ones but for the newest; never the last verified one, nor one that somebody asked for. */
   prune(directory: string, keep: number): Promise<void>;
   clean(): Promise<void>;
   stop(): Promise<void>;
@@ -95,13 +95,11 @@ export function createBackupService(deps: BackupServiceDeps): BackupService {
     await runs.end(actor, { id, at: clock.now(), state, document }, events);
   }
 
-  const lastVerified = async () => {
-    const verified = (await runs.list(listed)).find(({ document }) => document.verifiedAt !== null);
-    return verified === undefined ? null : toRun(verified);
-  };
-
   return {
-    lastVerified,
+    async lastVerified() {
+      const verified = (await runs.list(listed)).find(({ document }) => document.verifiedAt !== null);
+      return verified === undefined ? null : toRun(verified);
+    },
     async start(actor, { directory, isScheduled = false }) {
       await checkDirectory(directory, deps.dataDir);
       const id = `backup-${randomBytes(6).toString('hex')}`;
@@ -136,11 +134,21 @@ export function createBackupService(deps: BackupServiceDeps): BackupService {
     },
     list: async (limit) => (await runs.list(limit)).map(toRun),
     async prune(directory, keep) {
-      const last = await lastVerified();
-      const names = (await readdir(directory)).filter((name) => namePattern.test(name)).toSorted();
-      for (const name of names.slice(0, -keep)) {
-        const path = join(resolve(directory), name);
-        if (path === last?.directory) continue;
+      const known = await runs.list(listed);
+      const last = known.find(({ document }) => document.verifiedAt !== null)?.document.directory;
+      const directories = (are: (run: (typeof known)[number]) => boolean) =>
+        new Set(known.filter(are).map(({ document }) => document.directory));
+      const manual = directories(({ document }) => !document.isScheduled);
+      // Of those that a trial restore did not find whole the newest stays to be looked into: they push out no whole one.
+      const broken = directories(({ document, state }) => state !== 'running' && document.verifiedAt === null);
+      const paths = (await readdir(directory))
+        .filter((name) => namePattern.test(name))
+        .toSorted()
+        .map((name) => join(resolve(directory), name))
+        .filter((path) => !manual.has(path));
+      const [unverified, whole] = [paths.filter((path) => broken.has(path)), paths.filter((path) => !broken.has(path))];
+      for (const path of [...unverified.slice(0, -1), ...whole.slice(0, -keep)]) {
+        if (path === last) continue;
         await rm(path, { recursive: true, force: true });
         logger.info({ directory: path }, 'an old backup was removed');
       }

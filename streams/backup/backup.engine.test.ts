@@ -175,18 +175,28 @@ describe('a backup', () => {
     mkdirSync(join(dataDir, 'store/engine/shadow/pulse_left_by_a_kill'));
     await service.clean();
     expect(readdirSync(join(dataDir, 'store/engine/shadow'))).not.toContain('pulse_left_by_a_kill');
+    const asked = await service.start(testActor, { directory });
+    await service.ended();
+    cpSync(taken.directory, join(directory, 'pulse-20990101T000000Z-cccccc'), { recursive: true });
     await service.prune(directory, 1);
-    expect(readdirSync(directory)).toContain(basename(done.directory));
+    const left = readdirSync(directory);
+    expect(left).toEqual(expect.arrayContaining(['pulse-20990101T000000Z-cccccc', basename(asked.directory)]));
+    expect(left).not.toContain('pulse-20200102T000000Z-bbbbbb');
   });
 
   test('that cannot be restored has failed, loudly', async () => {
     const service = createBackupService({ ...serviceDeps(), controlTemplate: join(home, 'nothing') });
-    const begun = await service.start(testActor, { directory: join(home, 'failing') });
+    const directory = join(home, 'failing');
+    const begun = await service.start(testActor, { directory, isScheduled: true });
     await service.ended();
     const failed = await service.find(begun.id);
     expect(failed).toMatchObject({ state: 'failed', verifiedAt: null, error: { code: 'backup.not_verified' } });
     expect((await service.lastVerified())?.id).not.toBe(begun.id);
-    expect(await events()).toEqual(['backup.verified', 'backup.failed']);
+    const before = 'pulse-20200101T000000Z-aaaaaa';
+    cpSync(taken.directory, join(directory, before), { recursive: true });
+    await service.prune(directory, 1);
+    expect(readdirSync(directory).toSorted()).toEqual([before, basename(failed.directory), 'trials'].toSorted());
+    expect(await events()).toEqual(['backup.verified', 'backup.verified', 'backup.failed']);
   });
 
   test.each([
