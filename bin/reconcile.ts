@@ -37,13 +37,14 @@ function describe({ tenant, signal, hour, from, to, counts, sums, seconds }: Han
 const describeLine = ({ tenant, invoice, line, quantity, expected }: LineCheck) =>
   `MISMATCH ${tenant} ${invoice} line ${line}: ${quantity}, its hours make ${expected}`;
 
-/** `pulse reconcile`: one row a tenant and hand-over, and every hour that differs. Ends with 1 when anything differs. */
+/** `pulse reconcile`: one row a tenant and hand-over, every hour that differs, and what could not be judged yet. Ends with 1 when anything differs. */
 export async function reconcile(api: ApiClient, filter: { period?: string; tenant?: string }): Promise<CommandResult> {
   const given = Object.entries(filter).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const parameters = new URLSearchParams([...given, ['state', 'mismatch'], ['limit', String(listed)]]);
   const result = await api.get(`/api/v1/billing/reconciliation?${parameters}`, Reconciliation);
   const wrongLines = (result.lines ?? []).filter(({ state }) => state === 'mismatch');
   const differing = result.totals.reduce((sum, { mismatched }) => sum + mismatched, 0);
+  const pending = result.totals.reduce((sum, total) => sum + total.pending, 0);
   const isNamed = result.handovers.slice(0, printed);
   const text = [
     totalsTable(result.totals),
@@ -51,6 +52,8 @@ export async function reconcile(api: ApiClient, filter: { period?: string; tenan
     ...isNamed.map(describe),
     ...(differing > isNamed.length ? [`… and ${differing - isNamed.length} more; --json shows more`] : []),
     ...wrongLines.map(describeLine),
+    ...(pending > 0 ? [`${figure(pending)} hand-over(s) are pending: not due yet, or still being taken`] : []),
+    ...(result.lines === null ? ['invoice lines were not checked for so many tenants; --tenant checks them'] : []),
     result.balanced
       ? 'balanced'
       : `NOT BALANCED: ${differing} hand-over(s)${wrongLines.length > 0 ? ` and ${wrongLines.length} invoice line(s)` : ''} differ`,

@@ -68,7 +68,7 @@ export interface LedgerReading {
  * The conservation ledger, kept.
  *
  * *Shape* every answer is about what the tables hold now: counts that were kept stand while the parts they were taken from are the same ones, everything else is counted again.
- * *Errors* those of the store: a failed reading is never a zero. `store.ledger_unsettled` (503, retryable) when tables kept changing under a day that is over.
+ * *Errors* those of the store: a failed reading is never a zero.
  */
 export interface KeptLedger {
   /** Everything added up, and a page of hand-overs by day, tenant, item, hour and hop. */

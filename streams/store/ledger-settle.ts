@@ -223,22 +223,21 @@ export function createLedgerSettler(options: KeptLedgerOptions) {
     const pieces: string[] = [];
     const params: Record<string, unknown> = {};
     sources.forEach((source, index) => {
+      for (const day of days) {
+        const kept = reading.counts.get(keyOf(source.name, day));
+        if (kept !== undefined && kept.rows > 0) standing.push(kept);
+      }
       const stale = days.filter((day) => {
         const state = reading.states.get(source.name)?.get(day) ?? '';
         return state !== '' && !reading.counts.has(keyOf(source.name, day));
       });
-      const [from, to] = [stale[0] ?? 0, (stale.at(-1) ?? -1) + 1];
-      for (const day of days) {
-        const kept = reading.counts.get(keyOf(source.name, day));
-        if (kept !== undefined && kept.rows > 0 && !(day >= from && day < to)) standing.push(kept);
-      }
-      if (stale.length === 0) return;
-      const prefix = `s${index}_`;
-      // Days between that stand, or are not asked for, would be counted twice or by one side only.
-      pieces.push(`${selectSides(source, prefix)}\nWHERE toUInt32(toDate(s.hour)) IN {${prefix}days:Array(UInt32)}`);
-      const bounds = { fromHour: from * daySeconds, toHour: to * daySeconds, tenant };
-      const given = { ...source.params, ...positionParams(reading.positions), ...bounds };
-      Object.assign(params, prefixed({ ...given, days: days.filter((day) => day >= from && day < to) }, prefix));
+      // Run by run: days between them stand, or are not asked for, and are not read.
+      runsOf(stale, stale.length).forEach(({ from, to }, run) => {
+        const prefix = `s${index}_${run}_`;
+        const bounds = { fromHour: from * daySeconds, toHour: to * daySeconds, tenant };
+        pieces.push(selectSides(source, prefix));
+        Object.assign(params, prefixed({ ...source.params, ...positionParams(reading.positions), ...bounds }, prefix));
+      });
     });
     pieces.push(standingCounts);
     params['standing'] = jsonOfVersions(standing);
