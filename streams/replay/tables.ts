@@ -19,6 +19,15 @@ export const storedTables: readonly ReplayTable[] = [
     partition: 'none',
     swap: 'rows',
   },
+  {
+    name: 'produced',
+    time: 'bucket',
+    partition: 'month',
+    // Written over by key and never removed: the first part of a request tells of its other parts' hours too, and may stand in a batch that touched none of the range.
+    swap: 'append',
+    append: (shadow, scope) => `INSERT INTO produced SELECT * FROM \`${shadow}\`.produced FINAL WHERE ${scope}`,
+    except: { seq: 'which of the resends of an export stands: they carry the same numbers' },
+  },
   { name: 'touched', time: 'bucket', partition: 'none', swap: 'rows' },
 ];
 
@@ -34,6 +43,8 @@ export const rolledTables: readonly ReplayTable[] = [
   },
   { name: 'series_minute', time: 'bucket', partition: 'day', swap: 'partition', except: { version: reRead } },
   { name: 'usage_hour', time: 'bucket', partition: 'month', swap: 'partition', except: { version: reRead } },
+  // Last: the mark says of an hour that the others are what its points make.
+  { name: 'rolled', time: 'bucket', partition: 'month', swap: 'partition', except: { version: reRead } },
 ];
 
 /** Instant in SQL, of the type that the column compares by: a DateTime64 against a DateTime loses rows at granule edges. */

@@ -134,7 +134,9 @@ export function threeHours(): BatchFeed {
     // Other values for points that stand already: the last counts when both came on time.
     feed.otlp('metrics', numberMetric('dotmac.tickets.open', [[firstHourMs + tenant * 1000, 77]]), tenant);
     const late = numberMetric('dotmac.tickets.open', [[firstHourMs + hourMs + tenant * 1000, 88]]);
-    feed.otlp('metrics', late, tenant, { lateAfterSeconds: 60 });
+    const hours = [{ hour: (firstHourMs + hourMs) / 1000, records: 1 }];
+    const produced = [{ producer: 'run', first: 1, count: 1, anchored: true, hours }];
+    feed.otlp('metrics', late, tenant, { lateAfterSeconds: 60, produced });
   }
   return feed;
 }

@@ -67,7 +67,7 @@ export class BatchFeed {
     signal: OtlpSignal,
     request: unknown,
     tenant = 1,
-    limits: Pick<Envelope, 'retentionDays' | 'lateAfterSeconds'> = {},
+    limits: Pick<Envelope, 'retentionDays' | 'lateAfterSeconds' | 'produced'> = {},
   ): this {
     const payload = encodeOtlp(signal, request);
     const counts = scanOtlp(signal, payload, timeBounds(receivedAt)).hours;
