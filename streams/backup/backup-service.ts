@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { AppError, type BackupRun, type DomainEventDraft } from '../contract/index.ts';
 import type { Actor } from '../control/port.ts';
 import { toKnownAt } from '../replay/replay-service.ts';
 import { createRunStore, type RunEnd, type StoredRun } from '../replay/run-store.ts';
-import { fromDiskError } from './file-copy.ts';
+import { checkDirectory } from './backup-directory.ts';
 import { releaseLeftovers } from './store-parts.ts';
 import { type BackupDeps, takeBackup } from './take-backup.ts';
 import { verifyBackup } from './verify-backup.ts';
@@ -168,21 +168,4 @@ export function createBackupService(deps: BackupServiceDeps): BackupService {
       await current?.ended;
     },
   };
-}
-
-/** *Errors* `backup.directory_invalid` (400): relative, inside of the data directory, or no directory. */
-async function checkDirectory(directory: string, dataDir: string): Promise<void> {
-  const invalid = (why: string, cause?: unknown) =>
-    new AppError('backup.directory_invalid', `${directory} ${why}`, { status: 400, field: 'directory', cause });
-  if (!isAbsolute(directory)) throw invalid('is not an absolute path on the machine of the server');
-  const place = `${resolve(directory)}/`;
-  if (place.startsWith(`${resolve(dataDir)}/`))
-    throw invalid('lies inside of the data directory, and would be lost with it');
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    if (!(await stat(directory)).isDirectory()) throw invalid('is not a directory');
-  } catch (error) {
-    if (error instanceof AppError) throw error;
-    throw invalid('cannot be made', fromDiskError(error, directory));
-  }
 }
