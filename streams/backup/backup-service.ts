@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { AppError, type BackupRun, type DomainEventDraft } from '../contract/index.ts';
 import type { Actor } from '../control/port.ts';
