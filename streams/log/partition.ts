@@ -414,6 +414,8 @@ export class Partition {
       const [oldest, following] = this.#segments;
       if (oldest === undefined || following === undefined || following.base > before) break;
       await this.#environment.fs.remove(oldest.path);
+      // Somebody else may have dropped it meanwhile, and the next one is not theirs to drop.
+      if (this.#segments[0] !== oldest) continue;
       this.#segments.shift();
       freed += oldest.size;
     }

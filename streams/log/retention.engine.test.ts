@@ -53,6 +53,13 @@ describe('retention of the log', () => {
     await again.stop();
   });
 
+  it('drops nothing twice: two at a time drop what one does', async () => {
+    const log = await written({ consumed: 0 });
+    await Promise.all([5, 5, 4].map((before) => log.retain('decisions', 0, before)));
+    expect(await texts(log)).toEqual(['day 5', 'day 6', 'day 7', 'day 8', 'day 9']);
+    await log.stop();
+  });
+
   it('keeps what a group has not taken yet, however old it is', async () => {
     const log = await written({ consumed: 3 });
     await applyRetention({ log, clock, days: 1, logger: silent });

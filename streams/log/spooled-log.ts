@@ -78,7 +78,16 @@ class BrokerLogWithSpool implements SpooledLog {
     const failed = (error: unknown) => {
       if (this.#spool !== null) this.#options.logger.warn({ err: error }, 'log: the spool could not be looked after');
     };
-    this.#probe = setInterval(() => void this.#tend().catch(failed), everyMs);
+    let looking = false;
+    this.#probe = setInterval(() => {
+      if (looking) return;
+      looking = true;
+      void this.#tend()
+        .catch(failed)
+        .finally(() => {
+          looking = false;
+        });
+    }, everyMs);
     this.#probe.unref();
   }
 
@@ -156,9 +165,10 @@ class BrokerLogWithSpool implements SpooledLog {
     );
     for (const drain of this.#drains) await drain.start();
     this.#spool = spool;
-    this.#spooling = this.#waiting() > 0;
+    // It may have been opened for records that are still on their way into it.
+    this.#spooling ||= this.#waiting() > 0;
     await this.#measure(true);
-    if (this.#spooling)
+    if (this.#waiting() > 0)
       logger.warn({ records: this.#waiting(), dir }, 'log: records of an earlier run wait in the spool');
     return spool;
   }
