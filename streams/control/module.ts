@@ -6,6 +6,7 @@ import { defineModule, type ModuleDefinition } from '../runtime/module.ts';
 import { auditRoutes } from './audit-http.ts';
 import { createControl } from './kysely-control.ts';
 import { createLeases } from './leases.ts';
+import { waitForServer } from './server-wait.ts';
 
 /** Whether passwords and rows leave this machine in the clear. A url that cannot be read is for the driver to refuse. */
 function isExposed(url: string): boolean {
@@ -23,7 +24,14 @@ export const controlModule: ModuleDefinition = defineModule({
   requires: [],
   config: z.object({
     /** `postgres://user:password@host/database`; TLS by `?sslmode=verify-full&sslrootcert=FILE`. Embedded when absent. */
-    postgresUrl: secret().optional(),
+    postgresUrl: secret()
+      .refine(
+        (url) => /^postgres(?:ql)?:\/\//.test(url.reveal()),
+        'an address such as postgres://user:password@host:5432/database',
+      )
+      .optional(),
+    /** How long the start waits for a server that does not answer yet. */
+    startWaitSeconds: z.coerce.number().int().min(0).max(3600).default(60),
     /** Connections of this process to a server. */
     connections: z.coerce.number().int().min(2).max(200).default(10),
     /** A job whose process is gone is taken over after this time at most; leases are renewed every third of it. Default 15, embedded 60: there nobody waits for one. */
@@ -53,12 +61,20 @@ export const controlModule: ModuleDefinition = defineModule({
       onChange: (job, isLeading) => leading.set({ job }, isLeading ? 1 : 0),
     });
     let started = false;
+    const stopping = new AbortController();
     return {
       provides: { control, leases, outbox: control.outbox },
       async start() {
         if (url !== undefined && isExposed(url))
           services.logger.warn('the way to the database is not encrypted: add ?sslmode=verify-full to its url');
-        await control.start();
+        if (url === undefined) await control.start();
+        else
+          await waitForServer(() => control.start(), {
+            waitMs: config.startWaitSeconds * 1000,
+            host: URL.parse(url)?.host ?? 'unknown',
+            logger: services.logger,
+            signal: stopping.signal,
+          });
         started = true;
       },
       ready() {
@@ -67,6 +83,7 @@ export const controlModule: ModuleDefinition = defineModule({
         return started ? { ready: true } : { ready: false, reason: 'the control-plane database is opening' };
       },
       async stop() {
+        stopping.abort();
         await leases.stop();
         await control.stop();
       },
