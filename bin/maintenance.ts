@@ -23,7 +23,7 @@ function liveLine(stream: NodeJS.WriteStream = process.stderr) {
 /** `pulse replay`: starts a replay, shows its progress, and then what it compared. Ends with 1 when tables differ (and were not swapped), or when it ended early. */
 export async function replay(
   api: ApiClient,
-  options: { from: string; to: string; tenant?: string; into?: string; knownAt?: string[]; wait?: boolean },
+  options: { from?: string; to?: string; tenant?: string; into?: string; knownAt?: string[]; wait?: boolean },
 ): Promise<CommandResult> {
   const { wait = true, ...request } = options;
   let run = await api.post('/api/v1/replays', NewReplay.parse(request), ReplayRun);

@@ -15,7 +15,7 @@ const program = new Command('pulse')
   .showHelpAfterError()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : wrongUse))
   .addHelpText(
-    'after',
+    'afterAll',
     '\nEnvironment: PULSE_URL (http://127.0.0.1:8000), PULSE_TOKEN, or PULSE_DATA_DIR (./data) to read operator.token from.\nExit codes: 0 fine, 1 the check failed, 2 wrong use or input, 3 a reading failed.',
   );
 
@@ -172,7 +172,7 @@ const replays = program
   .option(...json)
   .action(
     serverAction(async (_, api, { json: _json, ...options }: { json?: boolean; from?: string; to?: string }) =>
-      (await import('./maintenance.ts')).replay(api, { from: '', to: '', ...options }),
+      (await import('./maintenance.ts')).replay(api, options),
     ),
   );
 replays
@@ -218,4 +218,12 @@ for (const { name, summary, options, run } of plain) {
   });
 }
 
+/** A command's own help says what the list of commands says of it. */
+function describeAll(commands: readonly Command[]): void {
+  for (const command of commands) {
+    if (command.description() === '') command.description(command.summary());
+    describeAll(command.commands);
+  }
+}
+describeAll(program.commands);
 await program.parseAsync();
