@@ -92,8 +92,8 @@ npm start -- [options]
   --list-modules     print modules, what they require, and the aliases, exit
 
 Environment: PULSE_HTTP_PORT (8000), PULSE_OTLP_HTTP_PORT (4318), PULSE_OTLP_GRPC_PORT (4317), PULSE_HOST (127.0.0.1), PULSE_LOG_LEVEL (info), PULSE_DEMO_DAYS (100),
-PULSE_DEMO_TENANTS (12), PULSE_AGENT (on: measure this machine), PULSE_POSTGRES_URL, PULSE_CLICKHOUSE_URL (http://user:password@host:8123/database), PULSE_CLICKHOUSE_HTTP_PORT (off when unset), PULSE_OPERATOR_TOKEN (one for all processes), PULSE_TLS_CERT, PULSE_TLS_KEY,
-PULSE_CORS_ORIGINS (web pages that may send OTLP/HTTP), PULSE_FORWARD_OTLP_ENDPOINT (telemetry goes on to another receiver of OTLP); port 0 picks a free one.
+PULSE_DEMO_TENANTS (12), PULSE_AGENT (on: measure this machine), PULSE_KAFKA_BROKERS (host:port,host:port), PULSE_POSTGRES_URL, PULSE_CLICKHOUSE_URL (http://user:password@host:8123/database), PULSE_CLICKHOUSE_HTTP_PORT (off when unset), PULSE_OPERATOR_TOKEN (one for all processes), PULSE_TLS_CERT, PULSE_TLS_KEY,
+PULSE_CORS_ORIGINS (web pages that may send OTLP/HTTP), PULSE_FORWARD_OTLP_ENDPOINT (telemetry goes on to another receiver of OTLP), PULSE_BACKUP_DIRECTORY; port 0 picks a free one.
 `;
 
 /** In the order in which they start, as far as requirements leave it open: the gateway after everything that it serves. */

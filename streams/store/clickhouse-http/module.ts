@@ -1,7 +1,13 @@
 import { Counter, Histogram } from 'prom-client';
 import { z } from 'zod';
 import { AppError } from '../../contract/index.ts';
-import { defineModule, type GatewayListener, type ModuleDefinition, type Services } from '../../runtime/module.ts';
+import {
+  defineModule,
+  type GatewayListener,
+  type ModuleDefinition,
+  type Readiness,
+  type Services,
+} from '../../runtime/module.ts';
 import type { EngineSessions } from '../engine-sessions.ts';
 import type { AnswerFrame } from './answer.ts';
 import { createClickhouseListener, type StatementService } from './listener.ts';
@@ -87,6 +93,13 @@ const listenerOf = (
     onAnswer: observe(services),
   });
 
+/** A store that nobody can reach is of no use to other processes, and says what it lacks. */
+export function storeReadiness(address: string | null): Readiness {
+  return address === null
+    ? { ready: false, reason: 'other processes cannot reach the store: set PULSE_CLICKHOUSE_HTTP_PORT' }
+    : { ready: true };
+}
+
 const idle = { start: async () => {}, ready: () => ({ ready: true }) as const, stop: async () => {} };
 
 /** The embedded engine in the place of a ClickHouse server, for other processes of Pulse on this machine. Target `store`. */
@@ -101,7 +114,7 @@ const clickhouseServerModule = defineModule({
     sessions.demandSyncedInserts();
     const service = createReadWriteService({ runner: createStatementRunner(sessions, config.running), sessions });
     listen(services, listenerOf(services, sessions, service, true));
-    return idle;
+    return { ...idle, ready: () => storeReadiness(services.addresses.clickhouseHttp) };
   },
 });
 
