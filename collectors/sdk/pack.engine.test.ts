@@ -113,7 +113,10 @@ it('the packed SDK installs in an empty folder and sends all three signals from 
   writeFileSync(join(consumer, 'program.js'), PROGRAM);
   const installed = readdirSync(join(consumer, 'node_modules/@dotmac/pulse-sdk/dist'));
   expect(installed.sort()).toEqual(
-    ['failures', 'index', 'options', 'points', 'pulse'].flatMap((name) => [`${name}.d.ts`, `${name}.js`]),
+    ['failures', 'index', 'options', 'points', 'pulse', 'running-numbers'].flatMap((name) => [
+      `${name}.d.ts`,
+      `${name}.js`,
+    ]),
   );
 
   await typeCheck(consumer);
