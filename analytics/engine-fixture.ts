@@ -5,10 +5,12 @@ import { pino } from 'pino';
 import type { TenantRecord } from 'streams/contract';
 import { TenantId } from 'streams/contract';
 import { createChdbStore, type Store } from 'streams/store';
+import { copyEmptyStore } from 'streams/store/test-store';
 
 /** A started engine of a test in a directory of its own. */
 export async function openEngine(): Promise<{ store: Store; close(): Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), 'pulse-analytics-'));
+  await copyEmptyStore(dir);
   const store = createChdbStore({
     dir,
     memoryBytes: 600e6,

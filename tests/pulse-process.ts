@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { copyEmptyControl } from 'streams/control/test-cluster';
+import { copyEmptyStore } from 'streams/store/test-store';
 
 const root = join(import.meta.dirname, '..');
 
@@ -39,13 +40,14 @@ export async function startPulse(
     readonly environment?: Readonly<Record<string, string>>;
     readonly args?: readonly string[];
     readonly nodeArgs?: readonly string[];
-    /** The server makes its control plane itself, instead of finding an empty one. */
+    /** The server makes its control plane and tables itself, instead of finding empty ones. */
     readonly firstStart?: boolean;
   } = {},
 ): Promise<PulseProcess> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'pulse-test-'));
   if (options.firstStart !== true && !existsSync(join(dataDir, 'control'))) {
     await copyEmptyControl(join(dataDir, 'control'));
+    if (!existsSync(join(dataDir, 'store'))) await copyEmptyStore(join(dataDir, 'store'));
   }
   const child = spawn(
     process.execPath,

@@ -10,6 +10,7 @@ import { type Control, createControl } from 'streams/control';
 import { copyEmptyControl } from 'streams/control/test-cluster';
 import { answerError } from 'streams/runtime';
 import { createChdbStore, type Store } from 'streams/store';
+import { copyEmptyStore } from 'streams/store/test-store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createClickHouseMeteringStore } from '../metering/clickhouse-metering-store.ts';
@@ -135,6 +136,7 @@ const meter = () =>
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'pulse-billing-'));
+  await copyEmptyStore(join(dir, 'store'));
   store = createChdbStore({ dir: join(dir, 'store'), memoryBytes: 600e6, connections: 2, logger, clock });
   await copyEmptyControl(join(dir, 'control'));
   control = createControl({ connection: { kind: 'pglite', dir: join(dir, 'control') }, logger });

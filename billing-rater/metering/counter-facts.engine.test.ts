@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { Decimal } from 'streams/contract';
 import type { CounterPoint } from 'streams/otlp';
 import { createChdbStore, type Store } from 'streams/store';
+import { copyEmptyStore } from 'streams/store/test-store';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createClickHouseMeteringStore } from './clickhouse-metering-store.ts';
 import { createClickHouseUsageReader } from './clickhouse-usage-reader.ts';
@@ -21,6 +22,7 @@ let offset = 0;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'pulse-counters-'));
+  await copyEmptyStore(dir);
   const logger = pino({ level: 'silent' });
   store = createChdbStore({ dir, memoryBytes: 600e6, connections: 2, logger, clock: { now: () => 0 } });
   await store.start();

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { Decimal } from 'streams/contract';
 import { createChdbStore, defineQuery, type Store } from 'streams/store';
+import { copyEmptyStore } from 'streams/store/test-store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createClickHouseMeteringStore } from './clickhouse-metering-store.ts';
@@ -24,6 +25,7 @@ let offset = 0;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'pulse-metering-'));
+  await copyEmptyStore(dir);
   store = createChdbStore({
     dir,
     memoryBytes: 600e6,

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
+import { copyCachedFolder } from '../runtime/test-folder-cache.ts';
 import { createControl } from './kysely-control.ts';
 
 const folder = import.meta.dirname;
-const cache = join(folder, '../../node_modules/.cache/pulse-test-cluster');
 
 /** Changes with everything that has a part in how an empty control plane looks on disk. */
 function clusterKey(): string {
@@ -21,31 +21,17 @@ function clusterKey(): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Made by the program's own first start, beside its place and renamed: of two processes that make it at once one wins. */
-async function makeCluster(place: string): Promise<void> {
-  mkdirSync(cache, { recursive: true });
-  const unfinished = mkdtempSync(join(cache, 'unfinished-'));
-  const control = createControl({
-    connection: { kind: 'pglite', dir: join(unfinished, 'control') },
-    logger: pino({ level: 'silent' }),
-  });
+async function makeCluster(dir: string): Promise<void> {
+  const control = createControl({ connection: { kind: 'pglite', dir }, logger: pino({ level: 'silent' }) });
   await control.start();
   await control.stop();
-  try {
-    renameSync(join(unfinished, 'control'), place);
-  } catch (error) {
-    if (!existsSync(place)) throw error;
-  }
-  rmSync(unfinished, { recursive: true, force: true });
 }
 
 /**
  * Puts an empty control plane, as a first start leaves it, into `dir`, for tests that are not about the first start: making one takes five seconds of a core, copying it a tenth of one.
  *
- * *Shape* kept below `node_modules/.cache` and made anew whenever a source, a migration or PGlite has changed.
+ * *Shape* made anew whenever a source, a migration or PGlite has changed.
  */
 export async function copyEmptyControl(dir: string): Promise<void> {
-  const cluster = join(cache, clusterKey());
-  if (!existsSync(cluster)) await makeCluster(cluster);
-  cpSync(cluster, dir, { recursive: true });
+  await copyCachedFolder({ name: 'pulse-test-cluster', key: clusterKey(), make: makeCluster }, dir);
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,7 @@ import {
   receivedAt,
   spanRequest,
 } from '../store/telemetry-fixture.ts';
+import { copyEmptyStore } from '../store/test-store.ts';
 import { openUsageIdentities } from '../store/usage-identities.ts';
 import type { Maintenance } from './port.ts';
 import { roll, rollUpRebuilder } from './roll-up-rebuilder.ts';
@@ -50,6 +51,7 @@ export async function openReplayFixture(
   logOptions: Partial<EmbeddedLogOptions> = {},
   dir = mkdtempSync(join(tmpdir(), 'pulse-replay-')),
 ): Promise<ReplayFixture> {
+  if (!existsSync(join(dir, 'store'))) await copyEmptyStore(join(dir, 'store'));
   const store = createChdbStore({
     dir: join(dir, 'store'),
     memoryBytes: 600e6,

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { createChdbStore } from './chdb-store.ts';
 import { noParams } from './define-query.ts';
 import type { Query, Store } from './port.ts';
+import { copyEmptyStore } from './test-store.ts';
 
 /** A started store of a test, on a directory of its own; `reopen` is a restart on the same data. */
 export interface StoreFixture {
@@ -21,6 +22,7 @@ export const fixedClock = (now: number) => ({ now: () => now });
 /** Opens a store in a new temporary directory. */
 export async function openStoreFixture(): Promise<StoreFixture> {
   const dir = await mkdtemp(join(tmpdir(), 'pulse-store-'));
+  await copyEmptyStore(dir);
   const make = () =>
     createChdbStore({
       dir,

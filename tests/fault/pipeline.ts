@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
@@ -17,6 +18,7 @@ import {
   type TableRecovery,
   type TelemetryConsumer,
 } from 'streams/store';
+import { copyEmptyStore } from 'streams/store/test-store';
 import { until } from '../pulse-process.ts';
 import { toLogMessage } from './log-message.ts';
 import { buildRequest, type Request } from './sender.ts';
@@ -75,6 +77,7 @@ export interface PipelineOptions {
 export async function openPipeline(options: PipelineOptions): Promise<Pipeline> {
   const { dir } = options;
   const logger = options.logger ?? pino({ level: 'silent' });
+  if (!existsSync(join(dir, 'store'))) await copyEmptyStore(join(dir, 'store'));
   const real = createChdbStore({ dir: join(dir, 'store'), logger, clock: systemClock, memoryBytes: 500e6 });
   await real.start();
   const store = options.wrapStore?.(real) ?? real;

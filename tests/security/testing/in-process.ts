@@ -30,6 +30,7 @@ import {
   systemClock,
 } from 'streams/runtime';
 import { modules as storeModules } from 'streams/store';
+import { copyEmptyStore } from 'streams/store/test-store';
 import { z } from 'zod';
 
 /** Bearer token that stands for a partner here: no credential of the product leads to that role yet. */
@@ -68,6 +69,7 @@ export async function startInProcess(
   options: { readonly only?: readonly string[]; extra?(services: Services): void } = {},
 ): Promise<InProcess> {
   const dir = mkdtempSync(join(tmpdir(), 'pulse-security-'));
+  await copyEmptyStore(join(dir, 'store'));
   await copyEmptyControl(join(dir, 'control'));
   let seen: Services | undefined;
   const server = ServerConfig.parse({ httpPort: 0, otlpHttpPort: 0, otlpGrpcPort: 0, dataDir: dir });
