@@ -87,7 +87,11 @@ test('what a Python container sends by the program of our page is counted exactl
   const at = (offset: number) => new Date(Date.now() + offset).toISOString();
   const counts = () =>
     call(pulse, `/api/v1/telemetry/counts?start=${at(-3_600_000)}&end=${at(3_600_000)}`, { token: key });
-  const { body } = await until(counts, ({ body: seen }) => seen['spans'] === 3 && seen['logRecords'] === 5);
+  // The tables of a batch are written side by side: each is waited for.
+  const { body } = await until(
+    counts,
+    ({ body: seen }) => seen['spans'] === 3 && seen['logRecords'] === 5 && Number(seen['points']) >= 2,
+  );
   // The counter is collected by the flush and, a moment later, by the provider's own shutdown at exit.
   expect(body).toEqual({ points: 2, spans: 3, logRecords: 5, usageEvents: 0 });
   const metrics = await call<{ items: { name: string; kind: string }[] }>(pulse, '/api/v1/telemetry/metrics', {
