@@ -1,13 +1,13 @@
 import type { Log, LogMessage } from 'streams/log';
 import type { Store } from 'streams/store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addHistograms, addSamples, addSeries, openEngine, seriesId, tenantRecord } from './engine-fixture.ts';
 import { readFleet } from './fleet/fleet-reader.ts';
 import { readForecast } from './forecast/forecast-reader.ts';
 import { defaultScalingPolicy } from './scaling/policy.ts';
 import { createScalingJob } from './scaling/scaling-job.ts';
 import { createSlaJob } from './sla/sla-job.ts';
 import { readSla, readSlaSummaries } from './sla/sla-reader.ts';
+import { addHistograms, addSamples, addSeries, openEngine, seriesId, tenantRecord } from './testing/engine-fixture.ts';
 
 const t0 = Date.UTC(2026, 10, 2);
 const iso = (ms: number): string => new Date(ms).toISOString();

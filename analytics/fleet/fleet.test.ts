@@ -3,7 +3,7 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import type { Principal } from 'streams/access';
 import type { Store } from 'streams/store';
 import { expect, test } from 'vitest';
-import { tenantRecord } from '../engine-fixture.ts';
+import { tenantRecord } from '../testing/engine-fixture.ts';
 import { fleetRoutes } from './http.ts';
 
 const tenants = [tenantRecord(1, { partnerId: 'p1' }), tenantRecord(2), tenantRecord(3, { partnerId: 'p1' })];

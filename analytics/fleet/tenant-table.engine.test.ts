@@ -1,6 +1,6 @@
 import type { TenantRecord } from 'streams/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openEngine, tenantRecord } from '../engine-fixture.ts';
+import { openEngine, tenantRecord } from '../testing/engine-fixture.ts';
 import { tenantRowsQuery } from './queries.ts';
 import { createTenantTable } from './tenant-table.ts';
 

@@ -1,6 +1,6 @@
 import type { Store } from 'streams/store';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { addSamples, addSeries, openEngine, seriesId, tenantRecord } from '../engine-fixture.ts';
+import { addSamples, addSeries, openEngine, seriesId, tenantRecord } from '../testing/engine-fixture.ts';
 import { createSlaJob } from './sla-job.ts';
 import { readSla } from './sla-reader.ts';
 

@@ -1,6 +1,6 @@
 import type { Store } from 'streams/store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addHistograms, addSamples, addSeries, insertRows, openEngine, seriesId } from '../engine-fixture.ts';
+import { addHistograms, addSamples, addSeries, insertRows, openEngine, seriesId } from '../testing/engine-fixture.ts';
 import { openReadServer, type ReadServer } from './testing/read-server.ts';
 
 const t0 = Date.UTC(2026, 10, 2);

@@ -1,7 +1,7 @@
 import { AppError } from 'streams/contract';
 import type { Store } from 'streams/store';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addSamples, addSeries, insertRows, openEngine, seriesId } from '../engine-fixture.ts';
+import { addSamples, addSeries, insertRows, openEngine, seriesId } from '../testing/engine-fixture.ts';
 import { gateLimits } from './query-gate.ts';
 import { openReadServer, type ReadServer } from './testing/read-server.ts';
 

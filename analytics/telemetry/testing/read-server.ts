@@ -3,7 +3,7 @@ import { accessPlugin, type Principal, type TenantDirectory } from 'streams/acce
 import type { TenantRecord } from 'streams/contract';
 import { createApp, ServerConfig } from 'streams/runtime';
 import type { Store } from 'streams/store';
-import { tenantRecord } from '../../engine-fixture.ts';
+import { tenantRecord } from '../../testing/engine-fixture.ts';
 import { telemetryRoutes } from '../http.ts';
 
 type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
