@@ -1,7 +1,7 @@
 import { Counter, Gauge } from 'prom-client';
 import { fencedStore, jobsReadiness, type Leadership, type Lease } from 'streams/control';
 import type { ForwardTarget } from 'streams/forwarding';
-import { defineModule, type ModuleDefinition, type Services } from 'streams/runtime';
+import { defineModule, type ModuleDefinition, type Services, startRounds } from 'streams/runtime';
 import { z } from 'zod';
 import { sendDerivedMetrics } from './derived/derived-job.ts';
 import { fleetRoutes } from './fleet/http.ts';
@@ -33,9 +33,6 @@ function scalingLoop(config: z.infer<typeof Config>, services: Services): Loop {
   });
   return (lease) => {
     const reasons = new Map<string, string>();
-    let timer: NodeJS.Timeout | undefined;
-    let running: Promise<void> = Promise.resolve();
-    let stopped = false;
     const job = createScalingJob({
       store: services.store,
       log: services.log,
@@ -52,28 +49,16 @@ function scalingLoop(config: z.infer<typeof Config>, services: Services): Loop {
         },
       },
     });
-    const round = async (): Promise<void> => {
+    const intervalMs = config.scalingIntervalSeconds * 1_000;
+    return startRounds(async () => {
       try {
         await lease.check();
         await job.run();
       } catch (error) {
         services.logger.error({ err: error }, 'the scaling job failed and runs again at its next turn');
       }
-      if (!stopped) schedule();
-    };
-    const schedule = (): void => {
-      timer = setTimeout(() => {
-        running = round();
-      }, config.scalingIntervalSeconds * 1_000);
-    };
-    schedule();
-    return {
-      async stop() {
-        stopped = true;
-        clearTimeout(timer);
-        await running;
-      },
-    };
+      return intervalMs;
+    }, intervalMs);
   };
 }
 
@@ -95,10 +80,7 @@ function slaLoop(config: z.infer<typeof Config>, services: Services): Loop {
       onRefused: (hour, error) =>
         services.logger.error({ ...hour, code: error.code }, 'the service level of an hour cannot be computed'),
     });
-    let timer: NodeJS.Timeout | undefined;
-    let running: Promise<void> = Promise.resolve();
-    let stopped = false;
-    const round = async (): Promise<void> => {
+    const rounds = startRounds(async () => {
       const began = performance.now();
       let waiting = 0;
       try {
@@ -109,20 +91,12 @@ function slaLoop(config: z.infer<typeof Config>, services: Services): Loop {
       }
       const cost = performance.now() - began;
       const pause = Math.min(slaPauseMsMax, Math.max(config.slaIntervalSeconds * 1000, 3 * cost));
-      if (!stopped) schedule(waiting > 0 ? Math.min(cost, pause) : pause);
-    };
-    const schedule = (ms: number): void => {
-      timer = setTimeout(() => {
-        running = round();
-      }, ms);
-    };
-    schedule(0);
+      return waiting > 0 ? Math.min(cost, pause) : pause;
+    }, 0);
     return {
       async stop() {
-        stopped = true;
         job.stop();
-        clearTimeout(timer);
-        await running;
+        await rounds.stop();
       },
     };
   };
@@ -136,23 +110,12 @@ function tenantTableLoop(services: Services): Loop {
   return (lease) => {
     const { tenants, clock, store } = services;
     const table = createTenantTable({ tenants, clock, store: fencedStore(store, lease) });
-    let timer: NodeJS.Timeout | undefined;
-    let running: Promise<unknown> = Promise.resolve();
-    const round = () => {
-      running = table
+    return startRounds(async () => {
+      await table
         .run()
-        .catch((error) => services.logger.error({ err: error }, 'the tenant list could not be copied into the store'))
-        .finally(() => timer?.refresh());
-    };
-    timer = setTimeout(round, tenantTableMs);
-    round();
-    return {
-      async stop() {
-        clearTimeout(timer);
-        timer = undefined;
-        await running;
-      },
-    };
+        .catch((error) => services.logger.error({ err: error }, 'the tenant list could not be copied into the store'));
+      return tenantTableMs;
+    }, 0);
   };
 }
 
@@ -166,10 +129,7 @@ function derivedLoop(intervalMs: number, target: ForwardTarget, services: Servic
   });
   return (lease) => {
     const { store, tenants, clock, logger } = services;
-    let timer: NodeJS.Timeout | undefined;
-    let running: Promise<void> = Promise.resolve();
-    let stopped = false;
-    const round = async () => {
+    return startRounds(async () => {
       try {
         const { failure } = await sendDerivedMetrics({ store, tenants, clock, target, lease });
         sent.inc({ result: failure ?? 'sent' });
@@ -177,21 +137,8 @@ function derivedLoop(intervalMs: number, target: ForwardTarget, services: Servic
         sent.inc({ result: 'failed' });
         logger.warn({ err: error }, 'derived metrics could not be computed; the next round has newer ones');
       }
-      if (!stopped) schedule(intervalMs);
-    };
-    const schedule = (ms: number) => {
-      timer = setTimeout(() => {
-        running = round();
-      }, ms);
-    };
-    schedule(0);
-    return {
-      async stop() {
-        stopped = true;
-        clearTimeout(timer);
-        await running;
-      },
-    };
+      return intervalMs;
+    }, 0);
   };
 }
 

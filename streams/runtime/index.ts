@@ -33,6 +33,7 @@ export {
   type Services,
 } from './module.ts';
 export { pageModule } from './page-module.ts';
+export { type Rounds, startRounds } from './rounds.ts';
 export { TlsFiles, type TlsMaterial, type TlsSource } from './tls-files.ts';
 export { startTracing } from './tracing.ts';
 export { createWorkGate, type WorkGate } from './work-gate.ts';
