@@ -25,5 +25,6 @@ export async function copyCachedFolder(
     }
     rmSync(unfinished, { recursive: true, force: true });
   }
-  cpSync(place, to, { recursive: true });
+  // Without `verbatimSymlinks`, Node makes relative links of the copy absolute: they would lead back into the original.
+  cpSync(place, to, { recursive: true, verbatimSymlinks: true });
 }
