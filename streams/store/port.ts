@@ -31,6 +31,8 @@ export interface QueryOptions {
   readonly maxMemoryBytes?: number;
   /** Work that nobody waits for: one thread of the engine, below all others for the system's scheduler where the process may say so. */
   readonly isBackground?: boolean;
+  /** Threads of the engine, for statements that its parallel plan makes dearer; by default it chooses. */
+  readonly maxThreads?: number;
   /** Rows that the statement reads as table `keys`; the statement then has no `WITH` of its own. */
   readonly keys?: Block;
 }

@@ -20,12 +20,16 @@ function readSettings(options: QueryOptions | undefined): string {
     `max_block_size=${readBlockRows}`,
     `max_execution_time=${options?.timeoutSeconds ?? defaultTimeoutSeconds}`,
     `max_memory_usage=${options?.maxMemoryBytes ?? defaultQueryMemoryBytes}`,
-    ...(options?.isBackground === true ? backgroundSettings : []),
+    ...effortSettings(options),
   ].join(', ');
 }
 
 /** The nice value needs CAP_SYS_NICE; without it the engine leaves it. */
-const backgroundSettings = ['max_threads=1', 'max_insert_threads=1', 'os_threads_nice_value_query=10'];
+function effortSettings(options: QueryOptions | undefined): string[] {
+  if (options?.isBackground === true)
+    return ['max_threads=1', 'max_insert_threads=1', 'os_threads_nice_value_query=10'];
+  return options?.maxThreads === undefined ? [] : [`max_threads=${options.maxThreads}`];
+}
 
 const withoutTrailer = (sql: string) => sql.replace(/[;\s]+$/, '');
 
@@ -47,7 +51,7 @@ export function writeStatement(sql: string, options: QueryOptions | undefined): 
     `max_block_size=${readBlockRows}`,
     `max_execution_time=${options?.timeoutSeconds ?? insertTimeoutSeconds}`,
     `max_memory_usage=${options?.maxMemoryBytes ?? defaultQueryMemoryBytes}`,
-    ...(options?.isBackground === true ? backgroundSettings : []),
+    ...effortSettings(options),
   ];
   return `${statement}\nSETTINGS ${settings.join(', ')}`;
 }

@@ -5,9 +5,9 @@ WITH known AS (
 ), signals AS (SELECT m.1 AS meter, m.2 AS signal FROM (SELECT arrayJoin(JSONExtract({meterSignals:String}, 'Array(Tuple(String, String, UInt8))')) AS m))
 SELECT taken.tenant AS tenant, signals.signal AS signal, taken.meter AS item, 'invoiced' AS hop, taken.hour AS hour, taken.events AS taken, taken.value AS taken_sum, taken.seconds AS taken_seconds, toUInt8(1) AS rule
 FROM (
-  SELECT tenant, meter, toStartOfHour(bucket) AS hour, sum(newest.3) AS events, sum(newest.1) AS value, sum(newest.2) AS seconds
+  SELECT tenant, meter, toStartOfHour(bucket) AS hour, sum(newest_events) AS events, sum(newest_value) AS value, sum(newest_seconds) AS seconds
   FROM (
-    SELECT f.tenant AS tenant, f.meter AS meter, f.bucket AS bucket, f.subject AS subject, argMax((f.value, f.seconds, f.events), f.version) AS newest
+    SELECT f.tenant AS tenant, f.meter AS meter, f.bucket AS bucket, f.subject AS subject, argMax(f.value, f.version) AS newest_value, argMax(f.seconds, f.version) AS newest_seconds, argMax(f.events, f.version) AS newest_events
     FROM billing_facts AS f INNER JOIN known ON known.part = f.partition
     WHERE f.bucket >= toDateTime({fromHour:UInt32}, 'UTC') AND f.bucket < toDateTime({toHour:UInt32}, 'UTC') AND ({tenant:UInt32} = 0 OR f.tenant = {tenant:UInt32}) AND f.version < known.next
     GROUP BY tenant, meter, bucket, subject

@@ -1,4 +1,4 @@
--- The kept conservation ledger. `touched` and `rolled` get partitions, so that their parts tell which days they are about: the key of a partition cannot be changed, so new tables take over the rows.
+-- The kept conservation ledger. `touched` and `rolled` get partitions, so that their parts tell which days they are about, and keys that begin with the day, so that a day is read without its month: keys cannot be changed, so new tables take over the rows.
 -- Every statement can be run again after any other: rows that came over twice are one row by their key.
 CREATE TABLE IF NOT EXISTS touched_by_month (
   token String, signal LowCardinality(String) COMMENT 'metrics, traces, logs, events', tenant UInt32, bucket DateTime('UTC') COMMENT 'UTC hour of occurred-at',
@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS touched_by_month (
   duplicates UInt64 COMMENT 'of logged, those whose identity was stored already or stood twice in the batch',
   accepted_sum Decimal(38, 12) COMMENT 'usage events only', logged_sum Decimal(38, 12), duplicate_sum Decimal(38, 12),
   seq UInt64 COMMENT 'last log offset of the batch', partition UInt16, at DateTime64(3, 'UTC'), arrived UInt32 DEFAULT toYYYYMM(at)
-) ENGINE = ReplacingMergeTree PARTITION BY (arrived, toYYYYMM(bucket)) ORDER BY (signal, tenant, bucket, token)
+) ENGINE = ReplacingMergeTree PARTITION BY (arrived, toYYYYMM(bucket)) ORDER BY (toDate(bucket), signal, tenant, bucket, token)
 SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000, index_granularity = 8192,
   fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 RENAME TABLE IF EXISTS touched TO touched_whole;
@@ -17,7 +17,7 @@ DROP TABLE touched_whole SYNC SETTINGS max_table_size_to_drop = 0;
 RENAME TABLE IF EXISTS touched_by_month TO touched;
 CREATE TABLE IF NOT EXISTS rolled_by_month (
   signal LowCardinality(String), tenant UInt32, bucket DateTime('UTC'), version UInt64, rows UInt64 COMMENT 'records under FINAL that the roll-up counted'
-) ENGINE = ReplacingMergeTree(version) PARTITION BY toYYYYMM(bucket) ORDER BY (signal, tenant, bucket)
+) ENGINE = ReplacingMergeTree(version) PARTITION BY toYYYYMM(bucket) ORDER BY (toDate(bucket), signal, tenant, bucket)
 SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000;
 RENAME TABLE IF EXISTS rolled TO rolled_whole;
 CREATE TABLE IF NOT EXISTS rolled_whole AS rolled_by_month;
