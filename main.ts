@@ -121,9 +121,14 @@ function definitions(host: HttpProcess): ModuleDefinition[] {
 }
 
 /** What a person does next: the line after the ready line. */
-function invitation({ http, otlpHttp, otlpGrpc }: Services['addresses'], dataDir: string): string {
-  const file = join(dataDir, 'operator.token');
-  const open = `open ${http} and sign in with the operator token${existsSync(file) ? ` in ${file}` : ''}`;
+function invitation(
+  { http, otlpHttp, otlpGrpc }: Services['addresses'],
+  options: { readonly dataDir: string; readonly hasPortal: boolean },
+): string {
+  const file = join(options.dataDir, 'operator.token');
+  const open = options.hasPortal
+    ? `open ${http} and sign in with the operator token${existsSync(file) ? ` in ${file}` : ''}`
+    : `no portal in this process; its health is at ${http}/readyz`;
   if (otlpHttp === null) return open;
   return `${open}; OTLP goes to ${otlpHttp}${otlpGrpc === null ? '' : ` or, by gRPC, ${otlpGrpc}`}`;
 }
@@ -137,6 +142,7 @@ async function main(): Promise<void> {
   // Modules are created after the configuration is parsed, with schemas that the definitions bring: hence the late bindings.
   let server = ServerConfig.parse({});
   let set: ModuleSet | undefined;
+  let hasPortal = false;
   const host: HttpProcess = {
     version: packageJson.version,
     server: () => server,
@@ -144,7 +150,7 @@ async function main(): Promise<void> {
     onListening: (addresses) => {
       const dataDir = resolve(server.dataDir);
       process.stdout.write(`ready ${JSON.stringify({ ...addresses, dataDir })}\n`);
-      process.stdout.write(`${invitation(addresses, dataDir)}\n`);
+      process.stdout.write(`${invitation(addresses, { dataDir, hasPortal })}\n`);
     },
   };
   const all = definitions(host);
@@ -156,6 +162,7 @@ async function main(): Promise<void> {
   server = configs['server'] as ServerConfig;
   checkTransport(server);
   const selected = selectModules(all, targets, server.target);
+  hasPortal = selected.some(({ name }) => name === 'web');
   if (invocation.printConfig) process.stdout.write(`${JSON.stringify(configs, null, 2)}\n`);
   if (invocation.checkConfig) {
     process.stdout.write(`the configuration is valid; modules: ${selected.map(({ name }) => name).join(', ')}\n`);
@@ -204,7 +211,8 @@ async function supervise(
   try {
     await set.start();
   } catch (error) {
-    report(error);
+    // Stopped while starting: what fails then fails because it is being stopped.
+    if (ending === undefined) report(error);
     await end(1);
   }
 }

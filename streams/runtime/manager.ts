@@ -33,7 +33,7 @@ export function selectModules(
   for (const part of target.split(',').map((one) => one.trim())) {
     const names = targets[part] ?? (byName.has(part) ? [part] : undefined);
     if (names === undefined) {
-      const known = [...Object.keys(targets), ...byName.keys()].join(', ');
+      const known = [...new Set([...Object.keys(targets), ...byName.keys()])].join(', ');
       throw new AppError('config.invalid', `unknown target "${part}"; known: ${known}`, { field: 'server.target' });
     }
     for (const name of names) wanted.add(name);

@@ -25,8 +25,7 @@ export function parseServerAddress(
     readonly database?: string | undefined;
   } = {},
 ): ClickhouseServerAddress {
-  const invalid = (message: string) =>
-    new AppError('config.invalid', `${setting}: ${message}`, { status: 400, field: setting });
+  const invalid = (message: string) => new AppError('config.invalid', message, { status: 400, field: setting });
   const parsed = URL.parse(url);
   if (parsed === null) throw invalid('not a URL; write http://user:password@host:8123/database');
   if (!['http:', 'https:'].includes(parsed.protocol)) {

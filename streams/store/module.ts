@@ -13,12 +13,20 @@ import { registerPartGauge } from './part-gauge.ts';
 import { pipelineModules } from './pipeline-modules.ts';
 import type { Store } from './port.ts';
 
+function mustBeServerAddress(url: string, context: z.RefinementCtx): void {
+  try {
+    parseServerAddress(url);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
 const StoreConfig = z.strictObject({
   /** Memory of the embedded engine, caches included. */
   memoryMiB: z.int().min(256).max(65_536).default(450),
   connections: z.int().min(2).max(64).default(4),
   /** A ClickHouse server, `http(s)://user:password@host:8123/database`; without it the engine of this process. */
-  url: z.string().min(1).optional(),
+  url: z.string().min(1).superRefine(mustBeServerAddress).optional(),
   user: z.string().min(1).optional(),
   password: secret().optional(),
   database: z.string().min(1).optional(),
