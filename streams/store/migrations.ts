@@ -57,7 +57,7 @@ export async function applyMigrations(
   clock: Clock,
 ): Promise<Migration[]> {
   await store.execute(
-    "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC')) ENGINE = ReplacingMergeTree ORDER BY version",
+    "CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC')) ENGINE = ReplacingMergeTree ORDER BY version SETTINGS fsync_after_insert = 1, fsync_part_directory = 1",
   );
   const applied = await store.query(appliedMigrations, {});
   const newest = known.at(-1)?.version ?? 0;

@@ -1,5 +1,5 @@
 -- Identities of usage events in the store, for a log that several processes consume.
-CREATE TABLE usage_identities (
+CREATE TABLE IF NOT EXISTS usage_identities (
   tenant UInt32, identity FixedString(16) COMMENT 'first half of SHA-256 over tenant, source and id', content FixedString(16) COMMENT 'first half of SHA-256 over what makes the event the same',
   received DateTime('UTC'), partition UInt16 COMMENT 'log partition', offset UInt64, position UInt32 COMMENT 'index within the record'
 ) ENGINE = ReplacingMergeTree PARTITION BY toMonday(received) ORDER BY (tenant, identity)
