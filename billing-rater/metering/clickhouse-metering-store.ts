@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { AppError } from 'streams/contract';
-import { defineQuery, type Store } from 'streams/store';
+import { defineQuery, executeCounterStatement, type Store } from 'streams/store';
 import { z } from 'zod';
 import type { Position } from './known-at.ts';
 import { type Meter, meters } from './meters.ts';
@@ -12,8 +12,6 @@ const hourSeconds = 3600;
 const writeOptions = { timeoutSeconds: 120 };
 /** MEMORY_LIMIT_EXCEEDED: less at a time may fit. */
 const memoryLimitCode = '241';
-/** FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: a counter fell or has a second start. */
-const notPlainCode = '395';
 
 const Unsigned = z.union([z.string().regex(/^\d{1,15}$/), z.number().int().min(0)]).transform(Number);
 
@@ -64,7 +62,6 @@ export function createClickHouseMeteringStore(store: Store): MeteringStore {
   const sumFacts = statement('insert-sum-facts');
   const timeWeightedFacts = statement('insert-time-weighted-facts');
   const counterFacts = statement('insert-counter-facts');
-  const plainCounterFacts = counterFacts.replaceAll('counter_steps(', 'counter_plain_steps(');
   const counterTenants = defineQuery({
     file: file('counter-tenants'),
     params: z.object({ tenants: z.string(), metrics: z.string() }),
@@ -75,17 +72,11 @@ export function createClickHouseMeteringStore(store: Store): MeteringStore {
   const { types, metrics, counters } = sourcesOf(meters);
   const counterMetrics = meters.flatMap(({ source }) => (source.kind === 'counter' ? [source.metric] : []));
 
-  /** Reading the statement with the whole rule takes half a second: it is kept for hours in which a counter fell or has a second start. */
   async function writeCounterFacts(work: readonly HourWork[], parameters: Readonly<Record<string, unknown>>) {
     const tenants = JSON.stringify([...new Set(work.map(({ tenant }) => tenant))]);
     const metrics = JSON.stringify(counterMetrics);
     if ((await store.query(counterTenants, { tenants, metrics })).length === 0) return;
-    try {
-      await store.execute(plainCounterFacts, { ...parameters, counters }, writeOptions);
-    } catch (error) {
-      if (!(error instanceof AppError) || error.context['engineCode'] !== notPlainCode) throw error;
-      await store.execute(counterFacts, { ...parameters, counters }, writeOptions);
-    }
+    await executeCounterStatement(store, counterFacts, { ...parameters, counters }, writeOptions);
   }
 
   return {

@@ -1,5 +1,6 @@
 export { type ChdbStore, type ChdbStoreOptions, createChdbStore } from './chdb-store.ts';
 export { type ClickhouseServerAddress, parseServerAddress } from './clickhouse-server-address.ts';
+export { executeCounterStatement } from './counter-statement.ts';
 export { defineQuery, noParams, placeholders } from './define-query.ts';
 export { createHttpStore, type HttpStoreOptions } from './http-store.ts';
 export { type LedgerRow, readLedger } from './ledger.ts';

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Log } from '../log/port.ts';
 import type { WorkGate } from '../runtime/work-gate.ts';
+import { executeCounterStatement } from './counter-statement.ts';
 import { defineQuery } from './define-query.ts';
 import type { Store } from './port.ts';
 import { storeGroup } from './telemetry-consumer.ts';
@@ -21,6 +22,8 @@ const rollMark = statement('roll-mark');
 /** Points that one statement gathers in memory: 24 bytes each and their sorted copy stay under 200 MB. */
 const pointsMax = 2_000_000;
 const pairsMax = 1000;
+/** Of fewer points the engine takes longer to read the whole counter rule than to try without it. */
+const fewPoints = 200_000;
 /** Day partitions that one FINAL reads at a time: each holds its own blocks in memory. */
 const spanSeconds = 10 * 86_400;
 /** In the background: whoever waits for an answer at the door keeps a core. */
@@ -94,9 +97,11 @@ async function rollChunk(store: Store, chunk: readonly DirtyHour[], version: num
   const fromHour = Math.min(...hours);
   const toHour = Math.max(...hours);
   const pairs = { tenants: chunk.map((item) => item.tenant), hours, fromHour, toHour, version };
-  const parts = Math.max(1, Math.ceil(chunk.reduce((sum, item) => sum + item.points, 0) / pointsMax));
+  const points = chunk.reduce((sum, item) => sum + item.points, 0);
+  const parts = Math.max(1, Math.ceil(points / pointsMax));
   for (let part = 0; part < parts; part++) {
-    await store.execute(rollSeriesHour, { ...pairs, parts, part }, limits);
+    if (points < fewPoints) await executeCounterStatement(store, rollSeriesHour, { ...pairs, parts, part }, limits);
+    else await store.execute(rollSeriesHour, { ...pairs, parts, part }, limits);
     await store.execute(rollSeriesMinute, { ...pairs, parts, part }, limits);
   }
   await store.execute(rollUsageHour, { tenants: [...new Set(pairs.tenants)], fromHour, toHour, version }, limits);
