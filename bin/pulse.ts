@@ -208,7 +208,11 @@ backups
   .action(serverAction(async (_, api) => (await import('./maintenance.ts')).listBackups(api)));
 
 // Commands on plain files: they need no server and load nothing of it.
-const plain = [...(await import('analytics/cli')).commands, ...(await import('streams/cli')).commands];
+const plain = [
+  ...(await import('analytics/cli')).commands,
+  ...(await import('billing-rater/cli')).commands,
+  ...(await import('streams/cli')).commands,
+];
 for (const { name, summary, options, run } of plain) {
   const command = program.command(name).summary(summary);
   for (const option of options)

@@ -12,7 +12,7 @@ const described = {
 const metered = { ...described, meter: z.string().min(1).max(60), unit: z.string().min(1).max(40) };
 
 /** Upper bounds ascend and the last tier has none, so that every quantity has exactly one price. */
-function ascending(tiers: readonly { readonly up_to: string | null }[]): boolean {
+export function ascending(tiers: readonly { readonly up_to: string | null }[]): boolean {
   let previous = Decimal.zero;
   return tiers.every(({ up_to }, index) => {
     const last = index === tiers.length - 1;
@@ -23,7 +23,7 @@ function ascending(tiers: readonly { readonly up_to: string | null }[]): boolean
     return rises;
   });
 }
-const ascendingMessage = 'up_to must rise from tier to tier and be null in the last tier only';
+export const ascendingMessage = 'up_to must rise from tier to tier and be null in the last tier only';
 
 const Flat = z.object({ ...described, model: z.literal('flat'), amount_by_tier: ByTier });
 const Graduated = z.object({
