@@ -58,5 +58,5 @@ EXPOSE 8000 4317 4318
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["node", "scripts/healthcheck.mjs", "/healthz"]
 # The process is the container's first: signals reach it, and it drains.
-ENTRYPOINT ["node", "--max-semi-space-size=16", "--v8-pool-size=1", "--liftoff-only", "main.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=16", "--v8-pool-size=1", "main.ts"]
 CMD ["--target=all"]

@@ -15,7 +15,7 @@ const suite = (
     exclude: ['**/node_modules/**', '**/dist/**', 'tests/architecture/fixtures/**', ...exclude],
     pool: 'forks' as const,
     maxWorkers,
-    // As in `npm start`: what the optimizing compiler spends on the control plane's WebAssembly never comes back in a short life.
+    // What V8's optimizing compiler spends on the control plane's WebAssembly never comes back in a short life.
     execArgv: ['--liftoff-only'],
     testTimeout: timeoutSeconds * 1000,
     hookTimeout: timeoutSeconds * 1000,

@@ -151,14 +151,10 @@ function parseJson(text: string): unknown {
 function runTrial(options: Parameters<typeof verifyBackup>[0], scratch: string): Promise<string> {
   const program = join(import.meta.dirname, 'trial-restore.ts');
   return new Promise((resolve, reject) => {
-    const child = spawn(
-      process.execPath,
-      ['--liftoff-only', program, options.backup, scratch, options.controlTemplate ?? ''],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' }),
-      },
-    );
+    const child = spawn(process.execPath, [program, options.backup, scratch, options.controlTemplate ?? ''], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' }),
+    });
     let text = '';
     let complaint = '';
     child.stdout.on('data', (chunk: Buffer) => {

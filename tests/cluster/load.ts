@@ -33,7 +33,8 @@ export interface Load {
 export async function startLoad(cluster: Cluster, options: { readonly pauseMs: number }): Promise<Load> {
   const keys = new Map<string, string>();
   for (const id of tenants) keys.set(id, await createTenant(cluster.process('streams-2'), { id, timeZone: 'UTC' }));
-  const baseMs = Math.floor((Date.now() - 4 * hourMs) / hourMs) * hourMs;
+  // A second a request: twenty minutes write to six hours and more, none of which may lie ahead.
+  const baseMs = Math.floor((Date.now() - 12 * hourMs) / hourMs) * hourMs;
   const acknowledged: Request[] = [];
   const stopping = new AbortController();
   const failures: unknown[] = [];
